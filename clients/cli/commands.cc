@@ -1,0 +1,19 @@
+#include "clients/cli/commands.h"
+
+#include <iterator>
+#include <utility>
+
+namespace router::cli {
+
+std::vector<Command> AllCommands() {
+  std::vector<Command> all;
+  for (const auto& group :
+       {StatusCommands, PublishCommands, PendingCommands, FailOpenCommands, DeliveryCommands,
+        AuditCommands, ConfigCommands, CheckCommands, VersionCommands}) {
+    std::vector<Command> commands = group();
+    std::move(commands.begin(), commands.end(), std::back_inserter(all));
+  }
+  return all;
+}
+
+}  // namespace router::cli

@@ -1,0 +1,155 @@
+#include "server/config/settings_check.h"
+
+#include <arpa/inet.h>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "server/config/settings_table.h"
+#include "server/config/text_file.h"
+
+namespace router {
+namespace {
+
+using Errors = std::vector<std::string>;
+
+bool IsPort(absl::string_view text, int min) {
+  int port = 0;
+  return absl::SimpleAtoi(text, &port) && port >= min && port <= 65535;
+}
+
+// Splits "host:port"; the brackets of an IPv6 address are removed.
+bool SplitHostPort(absl::string_view address, std::string& host, absl::string_view& port) {
+  const size_t colon = address.rfind(':');
+  if (colon == absl::string_view::npos || colon == 0) return false;
+  absl::string_view host_part = address.substr(0, colon);
+  port = address.substr(colon + 1);
+  const bool has_brackets =
+      absl::ConsumePrefix(&host_part, "[") && absl::ConsumeSuffix(&host_part, "]");
+  host = std::string(host_part);
+  return !host.empty() && (has_brackets || !absl::StrContains(host, ':'));
+}
+
+bool IsLoopback(const std::string& host) {
+  if (host == "localhost") return true;
+  in_addr v4;
+  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return ntohl(v4.s_addr) >> 24 == 127;
+  in6_addr v6;
+  return inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+void CheckListen(absl::string_view name, const std::string& address, bool insecure,
+                 Errors& errors) {
+  std::string host;
+  absl::string_view port;
+  if (!SplitHostPort(address, host, port) || !IsPort(port, 0)) {
+    errors.push_back(absl::StrCat(name, ": \"", address,
+                                  "\" is not host:port, for example 127.0.0.1:50051 or [::1]:0"));
+  } else if (!insecure && !IsLoopback(host)) {
+    errors.push_back(absl::StrCat(
+        name, ": ", address,
+        " can be reached from other machines, without TLS or authentication; listen at 127.0.0.1, "
+        "or set insecure to allow it"));
+  }
+}
+
+// Never repeats a URL that holds credentials.
+void CheckUrl(absl::string_view url, Errors& errors) {
+  if (absl::StrContains(url, '@')) {
+    errors.push_back(
+        "nats_urls: a URL holds credentials; they belong into nats_user and nats_password_file, "
+        "nats_token_file or nats_creds_file");
+    return;
+  }
+  absl::string_view address = url;
+  const bool has_scheme =
+      absl::ConsumePrefix(&address, "nats://") || absl::ConsumePrefix(&address, "tls://");
+  std::string host;
+  absl::string_view port;
+  const bool has_port = SplitHostPort(address, host, port) && IsPort(port, 1);
+  const bool is_host_only = !address.empty() && !absl::StrContains(address, ':');
+  if ((!has_port && !is_host_only) || absl::StrContains(address, '/') ||
+      (!has_scheme && absl::StrContains(url, "://"))) {
+    errors.push_back(
+        absl::StrCat("nats_urls: \"", url, "\" is not nats://host:port or tls://host:port"));
+  }
+}
+
+void CheckCredentials(const Settings& settings, Errors& errors) {
+  if (settings.nats_user.empty() != settings.nats_password_file.empty()) {
+    errors.push_back("nats_user, nats_password_file: each needs the other");
+  }
+  const int ways = !settings.nats_user.empty() + !settings.nats_token_file.empty() +
+                   !settings.nats_creds_file.empty();
+  if (ways > 1) {
+    errors.push_back("nats_user, nats_token_file, nats_creds_file: only one of them can be used");
+  }
+}
+
+void CheckTls(const Settings& settings, Errors& errors) {
+  if (settings.nats_tls_cert_file.empty() != settings.nats_tls_key_file.empty()) {
+    errors.push_back("nats_tls_cert_file, nats_tls_key_file: each needs the other");
+  }
+  const bool has_options =
+      !settings.nats_tls_ca_file.empty() || !settings.nats_tls_cert_file.empty() ||
+      !settings.nats_tls_key_file.empty() || !settings.nats_tls_hostname.empty();
+  if (has_options && !settings.nats_tls_enabled) {
+    errors.push_back("nats_tls_enabled: must be true for the other nats_tls_* to have an effect");
+  }
+}
+
+// The content of a file that a setting names; adds an error and returns "" when there is none.
+std::string ReadNamedFile(absl::string_view name, const std::string& path, Errors& errors) {
+  const absl::StatusOr<std::string> content = ReadTextFile(path);
+  if (!content.ok()) {
+    errors.push_back(absl::StrCat(name, ": ", content.status().message()));
+    return "";
+  }
+  if (content->empty()) errors.push_back(absl::StrCat(name, ": \"", path, "\" is empty"));
+  return *content;
+}
+
+}  // namespace
+
+std::vector<std::string> CheckSettings(const Settings& settings) {
+  Errors errors;
+  CheckListen("grpc_listen", settings.grpc_listen, settings.insecure, errors);
+  CheckListen("http_listen", settings.http_listen, settings.insecure, errors);
+  for (const std::string& url : settings.nats_urls) CheckUrl(url, errors);
+  CheckCredentials(settings, errors);
+  CheckTls(settings, errors);
+  if (settings.nats_max_reconnect_delay < settings.nats_reconnect_delay) {
+    errors.push_back("nats_max_reconnect_delay_ms: must not be less than nats_reconnect_delay_ms");
+  }
+  if (settings.pending_dir.empty()) errors.push_back("pending_dir: must not be empty");
+  return errors;
+}
+
+std::vector<std::string> LoadSecrets(Settings& settings) {
+  Errors errors;
+  for (const SettingSpec& setting : SettingsTable()) {
+    if (setting.secret == nullptr) continue;
+    const std::string& path = settings.*absl::get<std::string Settings::*>(setting.member);
+    if (path.empty()) continue;
+    std::string content = ReadNamedFile(setting.name, path, errors);
+    absl::string_view secret = content;
+    absl::ConsumeSuffix(&secret, "\n");
+    absl::ConsumeSuffix(&secret, "\r");
+    settings.*setting.secret = std::string(secret);
+  }
+  for (std::string Settings::*file :
+       {&Settings::nats_creds_file, &Settings::nats_tls_ca_file, &Settings::nats_tls_cert_file,
+        &Settings::nats_tls_key_file}) {
+    if ((settings.*file).empty()) continue;
+    for (const SettingSpec& setting : SettingsTable()) {
+      if (setting.member == SettingSpec::Member(file)) {
+        ReadNamedFile(setting.name, settings.*file, errors);
+      }
+    }
+  }
+  return errors;
+}
+
+}  // namespace router

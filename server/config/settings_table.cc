@@ -1,0 +1,221 @@
+#include "server/config/settings_table.h"
+
+#include "server/config/setting_value.h"
+
+namespace router {
+namespace {
+
+using S = Settings;
+
+constexpr int64_t kKib = 1024;
+constexpr int64_t kMib = 1024 * kKib;
+constexpr int64_t kGib = 1024 * kMib;
+constexpr int64_t kMillion = 1000000;
+constexpr int64_t kMinuteMs = 60 * 1000;
+constexpr int64_t kHourMs = 60 * kMinuteMs;
+
+struct Range {
+  int64_t min;
+  int64_t max;
+};
+
+SettingSpec Number(absl::string_view name, absl::string_view section, SettingSpec::Member member,
+                   absl::string_view default_text, Range range, absl::string_view description) {
+  SettingSpec spec{name, section, member, default_text, description};
+  spec.min = range.min;
+  spec.max = range.max;
+  return spec;
+}
+
+SettingSpec Flag(absl::string_view name, absl::string_view section, bool S::*member,
+                 absl::string_view description) {
+  return {name, section, member, "false", description};
+}
+
+SettingSpec Text(absl::string_view name, absl::string_view section, std::string S::*member,
+                 absl::string_view default_text, absl::string_view description) {
+  return {name, section, member, default_text, description};
+}
+
+SettingSpec Choice(absl::string_view name, absl::string_view section, std::string S::*member,
+                   std::vector<absl::string_view> choices, absl::string_view description) {
+  SettingSpec spec{name, section, member, choices.front(), description};
+  spec.choices = std::move(choices);
+  return spec;
+}
+
+SettingSpec SecretFile(absl::string_view name, absl::string_view section, std::string S::*member,
+                       std::string S::*secret, absl::string_view description) {
+  SettingSpec spec{name, section, member, "", description};
+  spec.secret = secret;
+  return spec;
+}
+
+std::vector<SettingSpec> GeneralSettings() {
+  SettingSpec config = Text("config", "", &S::config, "", "Path of the YAML file with settings.");
+  config.in_file = false;
+  return {
+      config,
+      Choice("transport", "", &S::transport, {"nats", "inproc"},
+             "Where messages are delivered: a NATS server, or a broker inside this process for "
+             "trying things out."),
+      Number("shutdown_timeout_ms", "", &S::shutdown_timeout, "10000", {0, kHourMs},
+             "How long a stop waits for the calls and deliveries in hand."),
+      Flag("insecure", "", &S::insecure,
+           "Allows listening beyond loopback, without TLS or authentication: whoever reaches the "
+           "port can use it."),
+      Flag("enable_fault_injection", "", &S::enable_fault_injection,
+           "Serves FaultInjectionService, which makes operations fail on purpose. For rehearsals."),
+  };
+}
+
+std::vector<SettingSpec> ServerSettings() {
+  return {
+      Text("grpc_listen", "grpc", &S::grpc_listen, "127.0.0.1:50051",
+           "Where the gRPC API listens, host:port; port 0 takes a free one."),
+      Number("grpc_publish_threads", "grpc", &S::grpc_publish_threads, "1", {1, 64},
+             "Threads that serve PublisherService, each with a completion queue of its own."),
+      Number("grpc_max_receive_bytes", "grpc", &S::grpc_max_receive_bytes, "16MiB",
+             {4 * kKib, kGib}, "Largest request or stream frame."),
+      Number("grpc_max_metadata_bytes", "grpc", &S::grpc_max_metadata_bytes, "8192", {kKib, kMib},
+             "Most metadata in one call."),
+      Number("grpc_max_concurrent_streams", "grpc", &S::grpc_max_concurrent_streams, "1000",
+             {1, kMillion}, "Most calls at a time on one connection."),
+      Text("http_listen", "http", &S::http_listen, "127.0.0.1:9001",
+           "Where /metrics, /livez and /readyz are served, host:port; port 0 takes a free one."),
+  };
+}
+
+std::vector<SettingSpec> NatsServerSettings() {
+  return {
+      {"nats_urls", "nats", &S::nats_urls, "nats://127.0.0.1:4222",
+       "The NATS servers, separated by commas. Never with credentials in them."},
+      Text("nats_name", "nats", &S::nats_name, "router",
+           "Name of the connection, as the server's monitoring shows it."),
+      Text("nats_user", "nats", &S::nats_user, "", "User name; needs nats_password_file."),
+      SecretFile("nats_password_file", "nats", &S::nats_password_file, &S::nats_password,
+                 "File with the password of nats_user."),
+      SecretFile("nats_token_file", "nats", &S::nats_token_file, &S::nats_token,
+                 "File with the authentication token."),
+      Text("nats_creds_file", "nats", &S::nats_creds_file, "",
+           "File with user JWT and NKey seed, as nsc writes it."),
+      Flag("nats_tls_enabled", "nats", &S::nats_tls_enabled, "Requires TLS to the server."),
+      Text("nats_tls_hostname", "nats", &S::nats_tls_hostname, "",
+           "Name that the server's certificate must bear; empty: the host of its URL."),
+      Text("nats_tls_ca_file", "nats", &S::nats_tls_ca_file, "",
+           "PEM file of the authorities to trust; empty: those of the system."),
+      Text("nats_tls_cert_file", "nats", &S::nats_tls_cert_file, "",
+           "PEM file with the router's certificate; needs nats_tls_key_file."),
+      Text("nats_tls_key_file", "nats", &S::nats_tls_key_file, "",
+           "PEM file with the key of nats_tls_cert_file."),
+  };
+}
+
+std::vector<SettingSpec> NatsReconnectSettings() {
+  return {
+      Number("nats_reconnect_attempts", "nats", &S::nats_reconnect_attempts, "10", {-1, kMillion},
+             "Attempts per outage before the connection counts as exhausted; 0 or -1: never. "
+             "Attempts go on all the same."),
+      Number("nats_reconnect_delay_ms", "nats", &S::nats_reconnect_delay, "1000", {1, kHourMs},
+             "First delay between attempts; doubles with each, with full jitter."),
+      Number("nats_max_reconnect_delay_ms", "nats", &S::nats_max_reconnect_delay, "30000",
+             {1, kHourMs}, "Longest delay between attempts."),
+      Number("nats_stable_after_ms", "nats", &S::nats_stable_after, "5000", {0, kHourMs},
+             "How long a connection must last for the count of attempts to start anew."),
+      Choice("nats_on_exhausted", "nats", &S::nats_on_exhausted, {"keep_queueing", "fail_open"},
+             "What exhaustion does: nothing but the status, or switch fail-open mode on."),
+      Flag("nats_fail_open_mode", "nats", &S::nats_fail_open_mode,
+           "The mode that a new router starts in; a change made at run time survives restarts."),
+      Number("nats_max_pending_operations", "nats", &S::nats_max_pending_operations, "1000000",
+             {1, 1000 * kMillion}, "Most operations in the pending queue."),
+  };
+}
+
+std::vector<SettingSpec> NatsDeliverySettings() {
+  return {
+      Number("nats_connect_timeout_ms", "nats", &S::nats_connect_timeout, "2000",
+             {1, 10 * kMinuteMs}, "How long one attempt to connect may take."),
+      Number("nats_write_deadline_ms", "nats", &S::nats_write_deadline, "2000", {1, 10 * kMinuteMs},
+             "How long the server may refuse to take bytes."),
+      Number("nats_ping_interval_ms", "nats", &S::nats_ping_interval, "5000", {10, kHourMs},
+             "Time between pings to the server."),
+      Number("nats_max_pings_out", "nats", &S::nats_max_pings_out, "2", {1, 100},
+             "Unanswered pings after which the connection counts as lost."),
+      Number("nats_ack_timeout_ms", "nats", &S::nats_ack_timeout, "2000", {1, 10 * kMinuteMs},
+             "How long one attempt to deliver waits for its confirmation."),
+      Number("nats_max_in_flight", "nats", &S::nats_max_in_flight, "65536", {1, 4 * kMillion},
+             "Most messages sent and not confirmed."),
+      Number("nats_max_in_flight_bytes", "nats", &S::nats_max_in_flight_bytes, "64MiB",
+             {64 * kKib, 64 * kGib}, "Most bytes sent and not confirmed."),
+  };
+}
+
+std::vector<SettingSpec> QueueSettings() {
+  return {
+      Text("pending_dir", "pending", &S::pending_dir, "/var/lib/router",
+           "Folder of the pending queue, the mode and the audit log; one router only may use it."),
+      Number("pending_max_bytes", "pending", &S::pending_max_bytes, "10GiB",
+             {kKib, 1024 * 1024 * kGib}, "Most bytes in the pending queue."),
+      Number("pending_min_free_disk_bytes", "pending", &S::pending_min_free_disk_bytes, "256MiB",
+             {0, 1024 * 1024 * kGib},
+             "Free space on the disk of pending_dir below which the queue counts as full."),
+      Choice("pending_full_policy", "pending", &S::pending_full_policy,
+             {"reject", "drop_oldest", "block"},
+             "What a full queue does: refuse the new message, drop the oldest one (counted), or "
+             "make the caller wait."),
+  };
+}
+
+std::vector<SettingSpec> LimitSettings() {
+  return {
+      Number("stream_window_messages", "stream", &S::stream_window_messages, "65536",
+             {1, 4 * kMillion}, "Most unanswered messages of one PublishStream."),
+      Number("stream_window_bytes", "stream", &S::stream_window_bytes, "64MiB",
+             {64 * kKib, 64 * kGib}, "Most unanswered bytes of one PublishStream."),
+      Number("message_id_window_ms", "message_id", &S::message_id_window, "120000",
+             {0, 24 * kHourMs},
+             "How long a message id is remembered, so that a repeated message gets its first "
+             "answer."),
+      Number("message_id_window_count", "message_id", &S::message_id_window_count, "1000000",
+             {0, 100 * kMillion}, "Most message ids remembered; the oldest are forgotten first."),
+      Choice("log_level", "log", &S::log_level, {"info", "debug", "warn", "error"},
+             "Least level of the events that are logged."),
+      Number("log_events_per_second", "log", &S::log_events_per_second, "10", {0, kMillion},
+             "Most lines per second and error_code for events that can come with every message; "
+             "0: no limit."),
+  };
+}
+
+std::vector<SettingSpec>* MakeTable() {
+  auto* table = new std::vector<SettingSpec>;
+  for (const auto& part :
+       {GeneralSettings(), ServerSettings(), NatsServerSettings(), NatsReconnectSettings(),
+        NatsDeliverySettings(), QueueSettings(), LimitSettings()}) {
+    table->insert(table->end(), part.begin(), part.end());
+  }
+  return table;
+}
+
+}  // namespace
+
+absl::Span<const SettingSpec> SettingsTable() {
+  static const std::vector<SettingSpec>* const table = MakeTable();
+  return *table;
+}
+
+const SettingSpec* FindSetting(absl::string_view name) {
+  for (const SettingSpec& setting : SettingsTable()) {
+    if (setting.name == name) return &setting;
+  }
+  return nullptr;
+}
+
+Settings DefaultSettings() {
+  Settings settings;
+  for (const SettingSpec& setting : SettingsTable()) {
+    SetValue(setting, setting.default_text, settings);
+  }
+  return settings;
+}
+
+}  // namespace router

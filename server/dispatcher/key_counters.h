@@ -1,0 +1,32 @@
+#ifndef ROUTER_SERVER_DISPATCHER_KEY_COUNTERS_H_
+#define ROUTER_SERVER_DISPATCHER_KEY_COUNTERS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace router {
+
+// How many messages of each ordering key are somewhere: counters in a fixed table, by hash of the
+// key, so any number of messages costs the same memory. Two keys that share a slot pass for one:
+// that makes a message wait or queue that need not, and never lets one overtake. Not thread-safe.
+class KeyCounters {
+ public:
+  KeyCounters() : counts_(kSlots, 0) {}
+
+  void Add(uint64_t key_hash) { ++counts_[Slot(key_hash)]; }
+  void Remove(uint64_t key_hash) { --counts_[Slot(key_hash)]; }
+  bool Has(uint64_t key_hash) const { return counts_[Slot(key_hash)] != 0; }
+
+  // Any hash of a slot stands for all of them; a slot is such a hash.
+  static size_t Slot(uint64_t key_hash) { return key_hash & (kSlots - 1); }
+
+ private:
+  static constexpr size_t kSlots = size_t{1} << 18;
+
+  std::vector<uint32_t> counts_;
+};
+
+}  // namespace router
+
+#endif  // ROUTER_SERVER_DISPATCHER_KEY_COUNTERS_H_

@@ -1,0 +1,50 @@
+#ifndef ROUTER_SERVER_DISPATCHER_LEDGER_H_
+#define ROUTER_SERVER_DISPATCHER_LEDGER_H_
+
+#include <cstdint>
+
+namespace router {
+
+// The books of the router: how many messages came in, and where every one of them is. Plain
+// numbers; the dispatcher changes them under its lock, each transition as a whole.
+struct Ledger {
+  // Since the start. A message is accepted when its caller is told DELIVERED, QUEUED or DROPPED.
+  int64_t accepted = 0;
+  int64_t recovered = 0;  // Found in the queue when it was opened.
+  int64_t delivered_direct = 0;
+  int64_t delivered_from_queue = 0;
+  int64_t told_queued = 0;
+  int64_t dropped_fail_open = 0;
+  int64_t rejected = 0;
+  int64_t dropped_oldest = 0;
+  int64_t purged = 0;
+  int64_t dead_lettered = 0;
+  int64_t damaged = 0;  // Unreadable on disk, and set aside there.
+
+  // Now.
+  int64_t queued_count = 0;  // Known to be in the queue.
+  int64_t queued_bytes = 0;
+  int64_t appending_count = 0;  // Handed to the queue and not answered.
+  int64_t appending_bytes = 0;
+  int64_t in_flight_count =
+      0;  // Handed to the transport and not settled, redelivered ones included.
+  int64_t in_flight_bytes = 0;
+  int64_t redelivering_count = 0;  // Those of them that come from the queue.
+  int64_t waiting_count = 0;       // Waiting for room, or for older ones of their keys, in memory.
+  int64_t waiting_bytes = 0;
+
+  // What is accepted and in none of the places it can be in.
+  int64_t Unaccounted() const {
+    return accepted + recovered - delivered_direct - delivered_from_queue - dropped_fail_open -
+           dropped_oldest - purged - dead_lettered - damaged - queued_count;
+  }
+};
+
+struct LedgerSnapshot : Ledger {
+  bool connected = false;
+  bool paused = false;
+};
+
+}  // namespace router
+
+#endif  // ROUTER_SERVER_DISPATCHER_LEDGER_H_

@@ -1,0 +1,50 @@
+#ifndef ROUTER_SERVER_MODE_FAIL_OPEN_SWITCH_H_
+#define ROUTER_SERVER_MODE_FAIL_OPEN_SWITCH_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "server/audit/audit_log.h"
+#include "server/log/logger.h"
+#include "server/mode/mode_controller.h"
+
+namespace router {
+
+// The one way in which fail-open mode changes, whoever asks for it: an operator, a time limit that
+// has passed, or the exhausted budget of attempts to connect. Every change is logged and audited,
+// refused ones too. Thread-safe. Borrows what it is given.
+class FailOpenSwitch {
+ public:
+  struct Changed {
+    FailOpenState state;
+    std::string audit_event_id;  // Empty where nothing was changed.
+  };
+
+  FailOpenSwitch(ModeController* mode, AuditLog* audit, Logger* log)
+      : mode_(mode), audit_(audit), log_(log) {}
+
+  // Makes the change, or only checks it. Errors: those of ModeController::Set.
+  absl::StatusOr<Changed> Change(const ModeChange& change, absl::string_view request_id,
+                                 bool validate_only);
+
+  // Ends a mode whose time has come. Call every few ten ms.
+  void Tick();
+
+  // Turns fail-open mode on because the broker could not be reached in all attempts allowed.
+  void OnExhausted();
+
+  FailOpenState state() const { return mode_->state(); }
+
+ private:
+  absl::StatusOr<std::string> Announce(const FailOpenState& state, absl::string_view actor,
+                                       absl::string_view request_id);
+
+  ModeController* const mode_;
+  AuditLog* const audit_;
+  Logger* const log_;
+};
+
+}  // namespace router
+
+#endif  // ROUTER_SERVER_MODE_FAIL_OPEN_SWITCH_H_

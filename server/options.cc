@@ -1,0 +1,129 @@
+#include "server/options.h"
+
+#include <chrono>
+
+#include <grpc/grpc.h>
+#include <grpcpp/resource_quota.h>
+
+namespace router {
+namespace {
+
+// A last resort behind the limit by bytes: what the database needs around the messages.
+constexpr int64_t kFileBytesPerByte = 2;
+constexpr int64_t kFileBytesBase = int64_t{64} << 20;
+
+constexpr int kAdminThreadsMax = 64;
+
+FullPolicy FullPolicyOf(const std::string& name) {
+  if (name == "drop_oldest") return FullPolicy::kDropOldest;
+  if (name == "block") return FullPolicy::kBlock;
+  return FullPolicy::kReject;
+}
+
+NatsOptions NatsOptionsOf(const Settings& settings) {
+  NatsOptions options;
+  options.urls = settings.nats_urls;
+  options.name = settings.nats_name;
+  options.user = settings.nats_user;
+  options.password = settings.nats_password;
+  options.token = settings.nats_token;
+  options.creds_file = settings.nats_creds_file;
+  options.tls.enabled = settings.nats_tls_enabled;
+  options.tls.ca_file = settings.nats_tls_ca_file;
+  options.tls.cert_file = settings.nats_tls_cert_file;
+  options.tls.key_file = settings.nats_tls_key_file;
+  options.tls.hostname = settings.nats_tls_hostname;
+  options.connect_timeout = settings.nats_connect_timeout;
+  options.write_deadline = settings.nats_write_deadline;
+  options.ping_interval = settings.nats_ping_interval;
+  options.max_pings_out = static_cast<int>(settings.nats_max_pings_out);
+  options.reconnect_attempts = static_cast<int>(settings.nats_reconnect_attempts);
+  options.reconnect_delay = settings.nats_reconnect_delay;
+  options.max_reconnect_delay = settings.nats_max_reconnect_delay;
+  options.stable_after = settings.nats_stable_after;
+  options.max_in_flight = settings.nats_max_in_flight;
+  return options;
+}
+
+}  // namespace
+
+Logger::Options LoggerOptionsOf(const Settings& settings) {
+  Logger::Options options;
+  options.level_min = ParseLogLevel(settings.log_level).value_or(LogLevel::kInfo);
+  options.events_per_second_max = settings.log_events_per_second;
+  return options;
+}
+
+Telemetry::Options TelemetryOptionsOf(const Settings& settings) {
+  return {settings.pending_full_policy, settings.nats_max_pending_operations,
+          settings.nats_on_exhausted};
+}
+
+SqlitePendingQueue::Options PendingQueueOptionsOf(const Settings& settings) {
+  SqlitePendingQueue::Options options;
+  options.directory = settings.pending_dir;
+  options.min_free_disk_bytes = settings.pending_min_free_disk_bytes;
+  options.max_file_bytes = settings.pending_max_bytes * kFileBytesPerByte + kFileBytesBase;
+  return options;
+}
+
+TransportOptions TransportOptionsOf(const Settings& settings) {
+  TransportOptions options;
+  options.name = settings.transport;
+  options.nats = NatsOptionsOf(settings);
+  return options;
+}
+
+DispatcherOptions DispatcherOptionsOf(const Settings& settings) {
+  DispatcherOptions options;
+  options.queue_count_max = settings.nats_max_pending_operations;
+  options.queue_bytes_max = settings.pending_max_bytes;
+  options.full_policy = FullPolicyOf(settings.pending_full_policy);
+  options.in_flight_bytes_max = settings.nats_max_in_flight_bytes;
+  options.waiting_bytes_max = settings.nats_max_in_flight_bytes;
+  options.ack_timeout = settings.nats_ack_timeout;
+  options.recent.window = settings.message_id_window;
+  options.recent.count_max = static_cast<size_t>(settings.message_id_window_count);
+  return options;
+}
+
+DrainerOptions DrainerOptionsOf(const Settings& settings) {
+  DrainerOptions options;
+  options.ack_timeout = settings.nats_ack_timeout;
+  return options;
+}
+
+PublisherServiceOptions PublisherServiceOptionsOf(const Settings& settings) {
+  PublisherServiceOptions options;
+  options.threads = static_cast<int>(settings.grpc_publish_threads);
+  options.stream_window_messages = settings.stream_window_messages;
+  options.stream_window_bytes = settings.stream_window_bytes;
+  return options;
+}
+
+StatusConstants StatusConstantsOf(const Settings& settings) {
+  StatusConstants constants;
+  constants.transport = settings.transport;
+  constants.full_policy = settings.pending_full_policy;
+  constants.queue_count_max = settings.nats_max_pending_operations;
+  constants.queue_bytes_max = settings.pending_max_bytes;
+  constants.attempts_max = static_cast<int>(settings.nats_reconnect_attempts);
+  return constants;
+}
+
+void ApplyGrpcLimits(const Settings& settings, grpc::ServerBuilder* builder) {
+  // Administration is synchronous: a call holds a thread.
+  builder->SetResourceQuota(grpc::ResourceQuota("router").SetMaxThreads(kAdminThreadsMax));
+  builder->SetMaxReceiveMessageSize(static_cast<int>(settings.grpc_max_receive_bytes));
+  builder->AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE,
+                              static_cast<int>(settings.grpc_max_metadata_bytes));
+  builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
+                              static_cast<int>(settings.grpc_max_concurrent_streams));
+  // A second router on the same port has to fail, not to share it.
+  builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // Clients may send pings every 10 s, also while no call is open.
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+}
+
+}  // namespace router

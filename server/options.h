@@ -1,0 +1,32 @@
+// From the settings to the options of each part, so that no part reads settings.
+#ifndef ROUTER_SERVER_OPTIONS_H_
+#define ROUTER_SERVER_OPTIONS_H_
+
+#include <grpcpp/server_builder.h>
+
+#include "server/config/settings.h"
+#include "server/dispatcher/dispatcher.h"
+#include "server/drainer/drainer.h"
+#include "server/log/logger.h"
+#include "server/pending/sqlite_pending_queue.h"
+#include "server/services/admin_conversion.h"
+#include "server/services/publisher_service.h"
+#include "server/telemetry/telemetry.h"
+#include "transports/factory.h"
+
+namespace router {
+
+Logger::Options LoggerOptionsOf(const Settings& settings);
+Telemetry::Options TelemetryOptionsOf(const Settings& settings);
+// Without the clock and the hooks.
+SqlitePendingQueue::Options PendingQueueOptionsOf(const Settings& settings);
+TransportOptions TransportOptionsOf(const Settings& settings);
+DispatcherOptions DispatcherOptionsOf(const Settings& settings);
+DrainerOptions DrainerOptionsOf(const Settings& settings);
+PublisherServiceOptions PublisherServiceOptionsOf(const Settings& settings);
+StatusConstants StatusConstantsOf(const Settings& settings);
+void ApplyGrpcLimits(const Settings& settings, grpc::ServerBuilder* builder);
+
+}  // namespace router
+
+#endif  // ROUTER_SERVER_OPTIONS_H_

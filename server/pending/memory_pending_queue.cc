@@ -1,0 +1,316 @@
+#include "server/pending/memory_pending_queue.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace router {
+namespace {
+
+absl::Status ClosedError() { return absl::UnavailableError("the pending queue is closed"); }
+
+// The disk keeps times in whole milliseconds.
+absl::Time Stored(absl::Time time) {
+  return time == absl::InfiniteFuture() ? time : absl::FromUnixMillis(absl::ToUnixMillis(time));
+}
+
+PendingRecord RecordOf(const Operation& operation, uint64_t sequence) {
+  PendingRecord record;
+  record.sequence = sequence;
+  record.subject = std::string(operation.message.subject);
+  record.payload = std::string(operation.message.payload);
+  for (const Header& header : operation.message.headers) {
+    record.headers.emplace_back(std::string(header.key), std::string(header.value));
+  }
+  record.message_id = std::string(operation.message.message_id);
+  record.caller_chose_id = operation.message.caller_chose_id;
+  record.ordering_key = std::string(operation.ordering_key);
+  record.guarantee = operation.message.guarantee;
+  record.accept_time = Stored(operation.accept_time);
+  record.expire_time = Stored(operation.expire_time);
+  record.size_bytes = operation.size_bytes;
+  return record;
+}
+
+}  // namespace
+
+MemoryPendingQueue::~MemoryPendingQueue() {
+  Close();
+  {
+    absl::MutexLock lock(&mutex_);
+    ending_ = true;
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+absl::StatusOr<RecoveredQueue> MemoryPendingQueue::Open(Observer* observer) {
+  observer_ = observer;
+  RecoveredQueue recovered;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [sequence, stored] : contents_->records) {
+      recovered.records.push_back({sequence, stored.key_hash, stored.record.size_bytes});
+      bytes_ += stored.record.size_bytes;
+    }
+    recovered.dead_letters = contents_->dead_letters.size();
+    open_ = true;
+  }
+  if (mode_ == Mode::kAutomatic) thread_ = std::thread([this] { RunWriter(); });
+  return recovered;
+}
+
+void MemoryPendingQueue::FailNextAppend(absl::Status status) {
+  absl::MutexLock lock(&mutex_);
+  next_append_status_ = std::move(status);
+}
+
+void MemoryPendingQueue::Append(absl::Span<Operation* const> operations) {
+  if (operations.empty()) return;
+  absl::MutexLock lock(&mutex_);
+  inbox_.AddAppend(operations);
+}
+
+void MemoryPendingQueue::Remove(absl::Span<const uint64_t> sequences) {
+  if (sequences.empty()) return;
+  absl::MutexLock lock(&mutex_);
+  inbox_.AddSequences(PendingInbox::Kind::kRemove, sequences);
+}
+
+void MemoryPendingQueue::Release(absl::Span<const uint64_t> sequences) {
+  if (sequences.empty()) return;
+  absl::MutexLock lock(&mutex_);
+  if (mode_ == Mode::kAutomatic) {
+    inbox_.AddSequences(PendingInbox::Kind::kRelease, sequences);
+  } else {
+    for (uint64_t sequence : sequences) claimed_.erase(sequence);
+  }
+}
+
+void MemoryPendingQueue::TrimOldest(int64_t count_max, int64_t bytes_max) {
+  absl::MutexLock lock(&mutex_);
+  inbox_.AddTrim(count_max, bytes_max);
+}
+
+absl::StatusOr<std::vector<PendingRecord>> MemoryPendingQueue::Claim(uint64_t after,
+                                                                     int64_t count_max,
+                                                                     int64_t bytes_max) {
+  std::vector<PendingRecord> records;
+  absl::Status status = RunBetweenCommits([&] {
+    absl::MutexLock lock(&mutex_);
+    int64_t bytes = 0;
+    for (auto it = contents_->records.upper_bound(after);
+         it != contents_->records.end() && static_cast<int64_t>(records.size()) < count_max; ++it) {
+      const PendingRecord& record = it->second.record;
+      if (claimed_.contains(it->first)) continue;
+      if (!records.empty() && bytes + record.size_bytes > bytes_max) break;
+      bytes += record.size_bytes;
+      claimed_.insert(it->first);
+      records.push_back(record);
+      records.back().claimed = true;
+    }
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return records;
+}
+
+absl::StatusOr<std::vector<PendingRecord>> MemoryPendingQueue::Scan(uint64_t after,
+                                                                    int64_t count_max,
+                                                                    bool with_payload) {
+  std::vector<PendingRecord> records;
+  absl::Status status = RunBetweenCommits([&] {
+    absl::MutexLock lock(&mutex_);
+    for (auto it = contents_->records.upper_bound(after);
+         it != contents_->records.end() && static_cast<int64_t>(records.size()) < count_max; ++it) {
+      records.push_back(it->second.record);
+      records.back().claimed = claimed_.contains(it->first);
+      if (!with_payload) records.back().payload.clear();
+    }
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return records;
+}
+
+absl::StatusOr<int64_t> MemoryPendingQueue::Purge(absl::Span<const uint64_t> sequences) {
+  std::vector<RemovedRecord> purged;
+  absl::Status status = RunBetweenCommits([&] {
+    {
+      absl::MutexLock lock(&mutex_);
+      for (uint64_t sequence : sequences) {
+        if (claimed_.contains(sequence) || contents_->records.count(sequence) == 0) continue;
+        purged.push_back(Erase(sequence));
+      }
+    }
+    if (!purged.empty()) observer_->OnRemoved(purged, RemovalCause::kPurged);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return static_cast<int64_t>(purged.size());
+}
+
+absl::Status MemoryPendingQueue::MoveToDeadLetters(uint64_t sequence,
+                                                   const DeadLetterReason& reason) {
+  return RunBetweenCommits([&] {
+    RemovedRecord removed;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (!claimed_.contains(sequence)) {
+        return absl::FailedPreconditionError(absl::StrCat("record ", sequence, " is not claimed"));
+      }
+      contents_->dead_letters[sequence] = {contents_->records[sequence], reason};
+      removed = Erase(sequence);
+    }
+    observer_->OnRemoved(absl::MakeConstSpan(&removed, 1), RemovalCause::kDeadLettered);
+    return absl::OkStatus();
+  });
+}
+
+PendingQueueStats MemoryPendingQueue::GetStats() const {
+  absl::MutexLock lock(&mutex_);
+  PendingQueueStats stats;
+  stats.count = contents_->records.size();
+  stats.bytes = bytes_;
+  stats.oldest_accept_time = contents_->records.empty()
+                                 ? absl::InfiniteFuture()
+                                 : contents_->records.begin()->second.record.accept_time;
+  stats.dead_letters = contents_->dead_letters.size();
+  stats.removed_total = removed_total_;
+  stats.healthy = healthy_;
+  return stats;
+}
+
+void MemoryPendingQueue::Close() {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!open_ || closed_) return;
+    closing_ = true;
+    if (mode_ == Mode::kAutomatic) {
+      mutex_.Await(absl::Condition(&closed_));
+      return;
+    }
+  }
+  Flush();
+  absl::MutexLock lock(&mutex_);
+  closed_ = true;
+}
+
+void MemoryPendingQueue::Flush() {
+  PendingInbox work;
+  {
+    absl::MutexLock lock(&mutex_);
+    std::swap(inbox_, work);
+  }
+  Commit(work);
+}
+
+absl::Status MemoryPendingQueue::RunBetweenCommits(absl::FunctionRef<absl::Status()> work) {
+  PendingInbox::Request request(work);
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!open_ || closed_) return ClosedError();
+    if (mode_ == Mode::kAutomatic) inbox_.requests.push_back(&request);
+  }
+  if (mode_ == Mode::kManual) return work();
+  request.done.WaitForNotification();
+  return request.result;
+}
+
+bool MemoryPendingQueue::HasWork() const {
+  return !inbox_.empty() || (closing_ && !closed_) || ending_;
+}
+
+void MemoryPendingQueue::RunWriter() {
+  while (true) {
+    PendingInbox work;
+    bool closing, closed;
+    {
+      absl::MutexLock lock(&mutex_);
+      mutex_.Await(absl::Condition(this, &MemoryPendingQueue::HasWork));
+      std::swap(inbox_, work);
+      closing = closing_;
+      closed = closed_;
+      if (ending_ && work.empty()) return;
+    }
+    Commit(work);
+    for (PendingInbox::Request* request : work.requests) {
+      request->result = closed ? ClosedError() : request->work();
+      request->done.Notify();
+    }
+    absl::MutexLock lock(&mutex_);
+    closed_ = closing;
+  }
+}
+
+void MemoryPendingQueue::Commit(const PendingInbox& work) {
+  std::vector<RemovedRecord> trimmed;
+  absl::Status status;
+  {
+    absl::MutexLock lock(&mutex_);
+    status = closed_ ? ClosedError() : Apply(work, &trimmed);
+  }
+  if (!work.operations.empty()) observer_->OnAppended(work.operations, status);
+  if (!trimmed.empty()) observer_->OnRemoved(trimmed, RemovalCause::kDroppedOldest);
+}
+
+absl::Status MemoryPendingQueue::Apply(const PendingInbox& work,
+                                       std::vector<RemovedRecord>* trimmed) {
+  size_t next = 0;
+  for (const PendingInbox::Command& command : work.commands) {
+    const bool removes = command.kind == PendingInbox::Kind::kRemove;
+    if (!removes && command.kind != PendingInbox::Kind::kRelease) continue;
+    for (size_t i = 0; i < command.count; ++i, ++next) {
+      if (removes) delivered_.push_back(work.sequences[next]);
+      if (!removes) claimed_.erase(work.sequences[next]);
+    }
+  }
+  if (!work.operations.empty() && !next_append_status_.ok()) {
+    healthy_ = false;
+    return std::exchange(next_append_status_, absl::OkStatus());
+  }
+  healthy_ = true;
+  RemoveDelivered();
+  next = 0;
+  for (const PendingInbox::Command& command : work.commands) {
+    if (command.kind == PendingInbox::Kind::kTrim) {
+      Trim(command.count_max, command.bytes_max, trimmed);
+    } else if (command.kind == PendingInbox::Kind::kAppend) {
+      for (size_t i = 0; i < command.count; ++i) Insert(work.operations[next++]);
+    }
+  }
+  return absl::OkStatus();
+}
+
+void MemoryPendingQueue::RemoveDelivered() {
+  for (uint64_t sequence : delivered_) {
+    if (!claimed_.contains(sequence)) continue;
+    Erase(sequence);
+    ++removed_total_;
+  }
+  delivered_.clear();
+}
+
+void MemoryPendingQueue::Insert(Operation* operation) {
+  const uint64_t sequence = ++contents_->last_sequence;
+  operation->operation_id = sequence;
+  contents_->records[sequence] = {RecordOf(*operation, sequence), operation->key_hash};
+  bytes_ += operation->size_bytes;
+}
+
+void MemoryPendingQueue::Trim(int64_t count_max, int64_t bytes_max,
+                              std::vector<RemovedRecord>* trimmed) {
+  for (auto it = contents_->records.begin(); it != contents_->records.end();) {
+    if (static_cast<int64_t>(contents_->records.size()) <= count_max && bytes_ <= bytes_max) return;
+    const uint64_t sequence = (it++)->first;
+    if (!claimed_.contains(sequence)) trimmed->push_back(Erase(sequence));
+  }
+}
+
+RemovedRecord MemoryPendingQueue::Erase(uint64_t sequence) {
+  const auto it = contents_->records.find(sequence);
+  const RemovedRecord removed = {sequence, it->second.key_hash, it->second.record.size_bytes};
+  bytes_ -= removed.size_bytes;
+  claimed_.erase(sequence);
+  contents_->records.erase(it);
+  return removed;
+}
+
+}  // namespace router

@@ -1,0 +1,128 @@
+// The files of the pending queue: what is written, when it is synced, and how it is checked.
+// FORMAT.md describes them.
+#ifndef ROUTER_SERVER_PENDING_PENDING_STORE_H_
+#define ROUTER_SERVER_PENDING_PENDING_STORE_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/optional.h"
+#include "server/base/clock.h"
+#include "server/base/operation.h"
+#include "server/pending/folder_lock.h"
+#include "server/pending/high_water_mark.h"
+#include "server/pending/pending_queue.h"
+#include "server/pending/record_table.h"
+#include "server/pending/sqlite_database.h"
+
+namespace router {
+
+// One transaction at a time: Begin, changes, Commit. After any error of these the store is no
+// longer open, the transaction has not happened, and nothing works until Reopen has succeeded.
+//
+// For one thread at a time. Borrows `clock`, which must outlive it.
+class PendingStore {
+ public:
+  struct Options {
+    std::string directory;
+    int64_t min_free_disk_bytes = 0;
+    int64_t max_file_bytes = 0;  // 0: no limit.
+    Clock* clock = nullptr;
+    std::function<void(absl::Duration)> on_commit;  // How long the syncs took.
+    std::function<void(absl::string_view op, const std::string& error)> on_error;
+  };
+
+  explicit PendingStore(const Options& options);
+  ~PendingStore();
+
+  // Locks the folder, reads and verifies every record. Damage is reported through `on_error`, set
+  // aside and no error here.
+  absl::StatusOr<RecoveredQueue> Open();
+
+  // After an error: cuts off what the failed commit may have left, opens the files anew, checks
+  // them against what is known and proves with a commit that the disk works.
+  absl::Status Reopen();
+
+  bool is_open() const { return database_ != nullptr; }
+
+  // The statements. Only while open.
+  RecordTable* table() { return table_.get(); }
+
+  // As of the last commit.
+  const QueueState& committed() const { return committed_; }
+
+  // RESOURCE_EXHAUSTED where `bytes` more would leave too little of the disk or exceed the file.
+  absl::Status CheckRoom(int64_t bytes);
+
+  absl::Status Begin();
+  // The sequence it will have.
+  absl::StatusOr<uint64_t> Insert(const Operation& operation);
+  // How many there were.
+  absl::StatusOr<int64_t> DeleteRange(uint64_t first, uint64_t last);
+  absl::Status CopyToDeadLetters(uint64_t sequence, const DeadLetterReason& reason);
+  // Reports the record as damaged and keeps a copy of it; the caller deletes it.
+  absl::Status SetAside(uint64_t sequence);
+  // OK: synced.
+  absl::Status Commit();
+
+  // Moves committed changes from the log to the database when the log has grown enough.
+  absl::Status CheckpointIfDue();
+
+  // Gives part of the unused file back to the disk. False where there is too little to bother.
+  absl::StatusOr<bool> ShrinkSome();
+
+  // Reports the error and gives the connection up.
+  absl::Status Fail(absl::string_view op, const absl::Status& status);
+
+  // Reports an error of reading, which ends nothing. Returns what the reader is told.
+  absl::Status ReadError(const absl::Status& status);
+
+  // Ends everything in order: the log is moved into the database, the folder is unlocked.
+  void Close();
+
+ private:
+  absl::Status CreateFiles();
+  absl::Status Checkpoint(int mode);
+  absl::Status CopyToDamaged(uint64_t sequence);
+  void ReportDamaged(uint64_t sequence);
+  absl::Status OpenDatabase();
+  absl::Status CheckHighWaterMark(const absl::optional<HighWaterMark::Position>& known);
+  absl::Status ReportLostCommits(const HighWaterMark::Position& known);
+  absl::StatusOr<std::vector<RemovedRecord>> LoadRecords();
+  absl::Status Rebuild(const absl::Status& damage);
+  absl::Status Repair();
+  absl::Status SetAsideLog(std::string* kept_as);
+  void WriteMark();
+  void ReportError(absl::string_view op, const std::string& error);
+  absl::Status WithPath(const absl::Status& status) const;
+
+  const Options options_;
+  const std::string path_;
+  const std::string log_path_;
+  absl::optional<FolderLock> lock_;
+  HighWaterMark mark_;
+
+  std::unique_ptr<SqliteDatabase> database_;  // Null while not open.
+  std::unique_ptr<RecordTable> table_;        // Statements of `database_`.
+  QueueState committed_;
+  QueueState next_;  // Inside a transaction: what it will leave.
+  bool next_has_appends_ = false;
+
+  std::vector<uint64_t> damaged_;                // Found by Open and not yet set aside.
+  absl::optional<uint64_t> lost_behind_commit_;  // A loss that has been reported.
+
+  // The size of the log as of the last commit; empty while it is not known. What a failed commit
+  // has left is behind it.
+  absl::optional<int64_t> committed_log_bytes_;
+};
+
+}  // namespace router
+
+#endif  // ROUTER_SERVER_PENDING_PENDING_STORE_H_

@@ -1,0 +1,255 @@
+// How a PendingStore is opened, what it checks then, and what it does about damage.
+#include <fcntl.h>
+#include <stdio.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/pending/durable_file.h"
+#include "server/pending/pending_salvage.h"
+#include "server/pending/pending_store.h"
+
+namespace router {
+namespace {
+
+constexpr int64_t kPageBytes = 4096;
+
+std::string Settings(int64_t max_file_bytes) {
+  std::string settings = absl::StrCat(
+      // No other process is to be expected, so no shared memory is needed.
+      "PRAGMA locking_mode = EXCLUSIVE;", "PRAGMA page_size = ", kPageBytes, ";",
+      "PRAGMA mmap_size = 0;", "PRAGMA cache_size = -16384;", "PRAGMA temp_store = MEMORY;",
+      "PRAGMA trusted_schema = OFF;", "PRAGMA journal_size_limit = 16777216;");
+  if (max_file_bytes > 0) {
+    absl::StrAppend(&settings,
+                    "PRAGMA max_page_count = ", std::max<int64_t>(1, max_file_bytes / kPageBytes),
+                    ";");
+  }
+  return settings;
+}
+
+}  // namespace
+
+absl::StatusOr<RecoveredQueue> PendingStore::Open() {
+  absl::Status status = CreateFiles();
+  if (status.ok()) status = OpenDatabase();
+  if (!status.ok()) return WithPath(status);
+
+  const absl::optional<HighWaterMark::Position> mark = mark_.Read();
+  const int64_t expected_count = committed_.record_count;
+  status = CheckHighWaterMark(mark);
+  if (!status.ok()) return WithPath(status);
+
+  RecoveredQueue recovered;
+  absl::StatusOr<std::vector<RemovedRecord>> records = LoadRecords();
+  if (absl::IsDataLoss(records.status())) {
+    status = Rebuild(records.status());
+    if (!status.ok()) return WithPath(status);
+    records = LoadRecords();
+  }
+  if (!records.ok()) return WithPath(records.status());
+  recovered.records = *std::move(records);
+  const absl::StatusOr<int64_t> dead_letters = table_->CountDeadLetters();
+  if (!dead_letters.ok()) return WithPath(dead_letters.status());
+  recovered.dead_letters = *dead_letters;
+
+  const int64_t found_count = recovered.records.size() + damaged_.size();
+  if (found_count != expected_count) {
+    ReportError("open", absl::StrCat(path_, " holds ", found_count, " records where ",
+                                     expected_count, " were committed: some are lost"));
+  }
+  committed_.record_count = found_count;
+  if (!recovered.records.empty()) {
+    committed_.last_sequence =
+        std::max(committed_.last_sequence, recovered.records.back().sequence);
+  }
+  // A disk that is full or fails must not keep the router from starting: the writer goes on trying.
+  Repair().IgnoreError();
+  return recovered;
+}
+
+absl::Status PendingStore::CreateFiles() {
+  absl::Status status = CreateDirectories(options_.directory);
+  if (!status.ok()) return status;
+  absl::StatusOr<FolderLock> lock = FolderLock::Acquire(options_.directory);
+  if (!lock.ok()) return lock.status();
+  lock_.emplace(*std::move(lock));
+  // SQLite would delete a log that has lost its database.
+  if (FileSizeBytes(path_) <= 0 && FileSizeBytes(log_path_) > 0) {
+    std::string kept_as;
+    if (status = SetAsideLog(&kept_as); !status.ok()) return status;
+    ReportError("open",
+                absl::StrCat(path_, " is missing or empty, and its log is not: the log is kept as ",
+                             kept_as));
+  }
+  // Created here for its permissions; SQLite gives its other files the same.
+  absl::StatusOr<FileDescriptor> file = OpenFile(path_, O_RDWR | O_CREAT);
+  if (!file.ok()) return file.status();
+  return SyncDirectory(options_.directory);
+}
+
+absl::Status PendingStore::OpenDatabase() {
+  absl::StatusOr<std::unique_ptr<SqliteDatabase>> database = SqliteDatabase::Open(path_);
+  if (!database.ok()) return database.status();
+  absl::Status status = (*database)->Execute(Settings(options_.max_file_bytes));
+  if (status.ok()) status = RecordTable::EnsureFormat(database->get());
+  if (!status.ok()) return status;
+  const absl::StatusOr<std::string> mode = (*database)->QueryText("PRAGMA journal_mode = WAL");
+  if (!mode.ok()) return mode.status();
+  if (*mode != "wal") return absl::FailedPreconditionError("it cannot have a write-ahead log");
+  status = (*database)->Execute("PRAGMA synchronous = FULL");
+  if (!status.ok()) return status;
+  absl::StatusOr<std::unique_ptr<RecordTable>> table = RecordTable::Prepare(database->get());
+  if (!table.ok()) return table.status();
+  const absl::StatusOr<QueueState> state = (*table)->ReadState();
+  if (!state.ok()) return state.status();
+  database_ = *std::move(database);
+  table_ = *std::move(table);
+  committed_ = *state;
+  committed_log_bytes_.reset();
+  return absl::OkStatus();
+}
+
+// Compares what the database says with what is known to have been committed.
+absl::Status PendingStore::CheckHighWaterMark(
+    const absl::optional<HighWaterMark::Position>& known) {
+  if (!known.has_value()) {
+    if (committed_.commit_number == 0) return absl::OkStatus();
+    ReportError("open", absl::StrCat("the high-water mark in ", options_.directory,
+                                     " cannot be read: a loss would go unnoticed this time"));
+    return absl::OkStatus();
+  }
+  const uint64_t last_sequence = std::max(committed_.last_sequence, known->last_sequence);
+  if (known->commit_number <= committed_.commit_number) {
+    committed_.last_sequence = last_sequence;
+    return absl::OkStatus();
+  }
+  if (lost_behind_commit_ != committed_.commit_number) {
+    absl::Status status = ReportLostCommits(*known);
+    if (!status.ok()) return status;
+    lost_behind_commit_ = committed_.commit_number;
+  }
+  committed_.commit_number = known->commit_number;
+  committed_.last_sequence = last_sequence;
+  return absl::OkStatus();
+}
+
+absl::Status PendingStore::ReportLostCommits(const HighWaterMark::Position& known) {
+  std::string kept_as;
+  absl::Status status = SetAsideLog(&kept_as);
+  if (!status.ok()) return status;
+  ReportError(
+      "open",
+      absl::StrCat(
+          path_, " has lost its last ", known.commit_number - committed_.commit_number,
+          " commits: the log is damaged. Messages ", committed_.last_sequence + 1, " to ",
+          known.last_sequence, " may be missing, and delivered ones be sent again. ",
+          kept_as.empty() ? "There is no log" : absl::StrCat("The log is kept as ", kept_as)));
+  return status;
+}
+
+absl::Status PendingStore::SetAsideLog(std::string* kept_as) {
+  if (FileSizeBytes(log_path_) <= 0) return absl::OkStatus();
+  *kept_as = absl::StrCat(log_path_, ".damaged-", absl::ToUnixMillis(options_.clock->WallNow()));
+  return CopyFile(log_path_, *kept_as);
+}
+
+absl::StatusOr<std::vector<RemovedRecord>> PendingStore::LoadRecords() {
+  std::vector<RemovedRecord> records;
+  records.reserve(std::max<int64_t>(0, committed_.record_count));
+  uint64_t last = 0;
+  bool ordered = true;
+  absl::Status status = table_->ReadRecords(
+      0, [](uint64_t) { return false; },
+      [&](const RecordFields& fields, bool intact) {
+        ordered = ordered && fields.sequence > last;
+        last = fields.sequence;
+        if (intact) {
+          records.push_back({fields.sequence, fields.key_hash, fields.size_bytes});
+        } else {
+          damaged_.push_back(fields.sequence);
+          ReportDamaged(fields.sequence);
+        }
+        return Reading::kContinue;
+      });
+  if (!status.ok()) return status;
+  if (!ordered) return absl::DataLossError(absl::StrCat(path_, " has rows out of order"));
+  return records;
+}
+
+// The structure of the database is damaged: puts a new one in its place, with every intact record,
+// and keeps the old one.
+absl::Status PendingStore::Rebuild(const absl::Status& damage) {
+  const std::string new_path = absl::StrCat(path_, ".new");
+  const std::string kept_as =
+      absl::StrCat(path_, ".damaged-", absl::ToUnixMillis(options_.clock->WallNow()));
+  absl::Status status = SalvageRecords(table_.get(), committed_, new_path);
+  if (!status.ok()) return status;
+  table_.reset();
+  database_->Abandon();
+  database_.reset();
+  damaged_.clear();
+  status = ReplaceDatabase(path_, new_path, kept_as);
+  if (!status.ok()) return status;
+  ReportError("open", absl::StrCat(damage.message(), ": ", path_, " is kept as ", kept_as,
+                                   ", and rebuilt from the records that can be read"));
+  const QueueState known = committed_;
+  status = OpenDatabase();
+  if (!status.ok()) return status;
+  status = CopyDeadLetters(database_.get(), kept_as);
+  if (!status.ok()) {
+    ReportError("open", absl::StrCat("the dead letters could not be copied from ", kept_as, ": ",
+                                     status.message()));
+  }
+  committed_.commit_number = known.commit_number;
+  committed_.last_sequence = known.last_sequence;
+  return absl::OkStatus();
+}
+
+// Sets damaged rows aside, and proves by a commit that the disk works.
+absl::Status PendingStore::Repair() {
+  absl::Status status = Checkpoint(SQLITE_CHECKPOINT_TRUNCATE);
+  if (!status.ok()) return status;
+  if (status = Begin(); !status.ok()) return status;
+  for (uint64_t sequence : damaged_) {
+    if (status = CopyToDamaged(sequence); !status.ok()) return status;
+    const absl::StatusOr<int64_t> deleted = DeleteRange(sequence, sequence);
+    if (!deleted.ok()) return deleted.status();
+  }
+  next_has_appends_ = true;  // Syncs the mark too.
+  status = Commit();
+  if (status.ok()) damaged_.clear();
+  return status;
+}
+
+absl::Status PendingStore::Reopen() {
+  const QueueState known = committed_;
+  if (committed_log_bytes_.has_value()) {
+    absl::Status status = TruncateFile(log_path_, *committed_log_bytes_);
+    if (!status.ok()) return Fail("open", status);
+  }
+  const absl::optional<int64_t> log_bytes = committed_log_bytes_;
+  absl::Status status = OpenDatabase();
+  if (!status.ok()) {
+    committed_ = known;
+    committed_log_bytes_ = log_bytes;
+    return Fail("open", status);
+  }
+  status = CheckHighWaterMark(HighWaterMark::Position{known.commit_number, known.last_sequence});
+  if (!status.ok()) {
+    committed_ = known;
+    return Fail("open", status);
+  }
+  if (status = Repair(); !status.ok()) return status;
+  const absl::StatusOr<int64_t> count = database_->QueryInt64("SELECT count(*) FROM pending");
+  if (!count.ok()) return Fail("open", count.status());
+  if (*count != committed_.record_count) {
+    ReportError("open", absl::StrCat(path_, " holds ", *count, " records where ",
+                                     committed_.record_count, " were committed: some are lost"));
+    committed_.record_count = *count;
+  }
+  return status;
+}
+
+}  // namespace router

@@ -1,0 +1,373 @@
+#include "server/pending/pending_writer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace router {
+namespace {
+
+constexpr absl::Duration kFirstBackoff = absl::Milliseconds(100);
+constexpr absl::Duration kLongestBackoff = absl::Seconds(1);
+
+// Most bytes of messages that one Scan reads.
+constexpr int64_t kScanBytesMax = 16 << 20;
+
+SteadyTime SteadyNow() { return SteadyTime::clock::now(); }
+
+int64_t SizeOf(absl::Span<Operation* const> operations) {
+  int64_t bytes = 0;
+  for (const Operation* operation : operations) bytes += operation->size_bytes;
+  return bytes;
+}
+
+// What callers are told: no room, or anything else.
+absl::Status ForCallers(const absl::Status& status) {
+  if (status.ok() || absl::IsResourceExhausted(status)) return status;
+  return absl::UnavailableError(status.message());
+}
+
+}  // namespace
+
+PendingWriter::PendingWriter(const PendingStore::Options& options) : store_(options) {
+  current_.oldest_accept_time = absl::InfiniteFuture();
+  PublishStats();
+}
+
+absl::StatusOr<RecoveredQueue> PendingWriter::Open(PendingQueue::Observer* observer) {
+  observer_ = observer;
+  absl::StatusOr<RecoveredQueue> recovered = store_.Open();
+  if (!recovered.ok()) return recovered;
+  current_.count = recovered->records.size();
+  for (const RemovedRecord& record : recovered->records) current_.bytes += record.size_bytes;
+  current_.dead_letters = recovered->dead_letters;
+  if (store_.is_open()) {
+    RefreshOldest();
+    PublishStats();
+  } else {
+    StopUntilRecovered(absl::UnavailableError("the pending queue cannot be written")).IgnoreError();
+  }
+  return recovered;
+}
+
+void PendingWriter::Execute(const PendingInbox& work) {
+  TakeClaims(work);
+  if (failing()) {
+    if (!work.operations.empty()) observer_->OnAppended(work.operations, failure_);
+    return;
+  }
+  absl::Status room;
+  if (!work.operations.empty()) room = ForCallers(store_.CheckRoom(SizeOf(work.operations)));
+
+  Changes changes;
+  absl::Status status = RunTransaction(work, room.ok(), &changes);
+  if (!status.ok()) {
+    const absl::Status answer = StopUntilRecovered(status);
+    if (!work.operations.empty()) observer_->OnAppended(work.operations, answer);
+    return;
+  }
+  if (!work.operations.empty()) observer_->OnAppended(work.operations, room);
+  TellRemoved(changes.removed, RemovalCause::kDroppedOldest);
+  if (!failing()) {
+    status = store_.CheckpointIfDue();
+    if (!status.ok()) StopUntilRecovered(status).IgnoreError();
+  }
+}
+
+// Claims are in memory, so releases need no commit; removals stay claimed until they are committed.
+void PendingWriter::TakeClaims(const PendingInbox& work) {
+  size_t next = 0;
+  for (const PendingInbox::Command& command : work.commands) {
+    const bool removes = command.kind == PendingInbox::Kind::kRemove;
+    if (!removes && command.kind != PendingInbox::Kind::kRelease) continue;
+    for (size_t i = 0; i < command.count; ++i, ++next) {
+      const uint64_t sequence = work.sequences[next];
+      if (!removes) {
+        claimed_.erase(sequence);
+      } else if (claimed_.contains(sequence)) {
+        delivered_.push_back(sequence);
+      }
+    }
+  }
+}
+
+absl::Status PendingWriter::RunTransaction(const PendingInbox& work, bool with_appends,
+                                           Changes* changes) {
+  const bool trims = std::any_of(
+      work.commands.begin(), work.commands.end(),
+      [](const PendingInbox::Command& c) { return c.kind == PendingInbox::Kind::kTrim; });
+  const bool appends = with_appends && !work.operations.empty();
+  if (!appends && !trims && delivered_.empty()) return absl::OkStatus();
+
+  absl::Status status = store_.Begin();
+  if (status.ok()) status = DeleteDelivered(changes);
+  size_t next = 0;
+  for (const PendingInbox::Command& command : work.commands) {
+    if (!status.ok()) return status;
+    if (command.kind == PendingInbox::Kind::kTrim) {
+      status = Trim(command.count_max, command.bytes_max, changes);
+    } else if (command.kind == PendingInbox::Kind::kAppend && appends) {
+      status =
+          InsertAll(absl::MakeConstSpan(work.operations).subspan(next, command.count), changes);
+      next += command.count;
+    }
+  }
+  if (status.ok()) status = store_.Commit();
+  if (!status.ok()) return status;
+  delivered_.clear();
+  Apply(*changes);
+  return status;
+}
+
+absl::Status PendingWriter::DeleteDelivered(Changes* changes) {
+  if (delivered_.empty()) return absl::OkStatus();
+  std::sort(delivered_.begin(), delivered_.end());
+  delivered_.erase(std::unique(delivered_.begin(), delivered_.end()), delivered_.end());
+  for (uint64_t sequence : delivered_) changes->bytes -= claimed_[sequence].size_bytes;
+  changes->count -= delivered_.size();
+  changes->delivered = delivered_;
+  return DeleteSequences(delivered_);
+}
+
+absl::Status PendingWriter::InsertAll(absl::Span<Operation* const> operations, Changes* changes) {
+  for (Operation* operation : operations) {
+    const absl::StatusOr<uint64_t> sequence = store_.Insert(*operation);
+    if (!sequence.ok()) return sequence.status();
+    if (changes->appended.empty()) changes->first_sequence = *sequence;
+    changes->appended.push_back(operation);
+    changes->bytes += operation->size_bytes;
+    ++changes->count;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PendingWriter::Trim(int64_t count_max, int64_t bytes_max, Changes* changes) {
+  int64_t count = current_.count + changes->count;
+  int64_t bytes = current_.bytes + changes->bytes;
+  std::vector<RemovedRecord> oldest;
+  absl::Status status = store_.table()->ReadKeys(0, [&](const RemovedRecord& record) {
+    if (count <= count_max && bytes <= bytes_max) return Reading::kStop;
+    if (claimed_.contains(record.sequence)) return Reading::kContinue;
+    oldest.push_back(record);
+    --count;
+    bytes -= record.size_bytes;
+    return Reading::kContinue;
+  });
+  if (!status.ok()) return store_.Fail("remove", status);
+  return DeleteRecords(oldest, changes);
+}
+
+absl::Status PendingWriter::DeleteRecords(absl::Span<const RemovedRecord> records,
+                                          Changes* changes) {
+  std::vector<uint64_t> sequences;
+  sequences.reserve(records.size());
+  for (const RemovedRecord& record : records) {
+    sequences.push_back(record.sequence);
+    changes->removed.push_back(record);
+    changes->bytes -= record.size_bytes;
+  }
+  changes->count -= records.size();
+  return DeleteSequences(sequences);
+}
+
+absl::Status PendingWriter::DeleteSequences(absl::Span<const uint64_t> sorted_sequences) {
+  for (size_t i = 0; i < sorted_sequences.size();) {
+    const uint64_t first = sorted_sequences[i];
+    uint64_t last = first;
+    for (++i; i < sorted_sequences.size() && sorted_sequences[i] == last + 1; ++i) ++last;
+    const absl::StatusOr<int64_t> deleted = store_.DeleteRange(first, last);
+    if (!deleted.ok()) return deleted.status();
+  }
+  return absl::OkStatus();
+}
+
+void PendingWriter::Apply(const Changes& changes) {
+  for (size_t i = 0; i < changes.appended.size(); ++i) {
+    changes.appended[i]->operation_id = changes.first_sequence + i;
+  }
+  for (uint64_t sequence : changes.delivered) claimed_.erase(sequence);
+  for (const RemovedRecord& record : changes.removed) claimed_.erase(record.sequence);
+  const bool was_empty = current_.count == 0;
+  current_.count += changes.count;
+  current_.bytes += changes.bytes;
+  current_.removed_total += changes.delivered.size();
+  if (was_empty || !changes.delivered.empty() || !changes.removed.empty()) RefreshOldest();
+  PublishStats();
+}
+
+absl::Status PendingWriter::Claim(uint64_t after, int64_t count_max, int64_t bytes_max,
+                                  std::vector<PendingRecord>* records) {
+  if (failing()) return failure_;
+  if (count_max <= 0) return absl::OkStatus();
+  int64_t bytes = 0;
+  std::vector<RemovedRecord> damaged;
+  const absl::Status status = store_.table()->ReadRecords(
+      after, [&](uint64_t sequence) { return claimed_.contains(sequence); },
+      [&](const RecordFields& fields, bool intact) {
+        if (!records->empty() && bytes + fields.size_bytes > bytes_max) return Reading::kStop;
+        absl::StatusOr<PendingRecord> record = ToPendingRecord(fields, true);
+        if (!intact || !record.ok()) {
+          damaged.push_back({fields.sequence, fields.key_hash, fields.size_bytes});
+          return Reading::kContinue;
+        }
+        record->claimed = true;
+        bytes += fields.size_bytes;
+        claimed_[fields.sequence] = {fields.sequence, fields.key_hash, fields.size_bytes};
+        records->push_back(*std::move(record));
+        return static_cast<int64_t>(records->size()) < count_max ? Reading::kContinue
+                                                                 : Reading::kStop;
+      });
+  SetAside(damaged).IgnoreError();
+  // What was read before the error is good; the next call finds the error at its start.
+  if (!status.ok() && records->empty()) return store_.ReadError(status);
+  return absl::OkStatus();
+}
+
+absl::Status PendingWriter::Scan(uint64_t after, int64_t count_max, bool with_payload,
+                                 std::vector<PendingRecord>* records) {
+  if (failing()) return failure_;
+  if (count_max <= 0) return absl::OkStatus();
+  int64_t bytes = 0;
+  std::vector<RemovedRecord> damaged;
+  const absl::Status status = store_.table()->ReadRecords(
+      after, [](uint64_t) { return false; },
+      [&](const RecordFields& fields, bool intact) {
+        if (!records->empty() && bytes + fields.size_bytes > kScanBytesMax) return Reading::kStop;
+        absl::StatusOr<PendingRecord> record = ToPendingRecord(fields, with_payload);
+        const bool claimed = claimed_.contains(fields.sequence);
+        if (!intact || !record.ok()) {
+          // One that is being delivered was intact when it was claimed.
+          if (!claimed) damaged.push_back({fields.sequence, fields.key_hash, fields.size_bytes});
+          return Reading::kContinue;
+        }
+        record->claimed = claimed;
+        bytes += fields.size_bytes;
+        records->push_back(*std::move(record));
+        return static_cast<int64_t>(records->size()) < count_max ? Reading::kContinue
+                                                                 : Reading::kStop;
+      });
+  SetAside(damaged).IgnoreError();
+  if (!status.ok() && records->empty()) return store_.ReadError(status);
+  return absl::OkStatus();
+}
+
+absl::Status PendingWriter::SetAside(const std::vector<RemovedRecord>& damaged) {
+  if (damaged.empty()) return absl::OkStatus();
+  Changes changes;
+  absl::Status status = store_.Begin();
+  for (const RemovedRecord& record : damaged) {
+    if (status.ok()) status = store_.SetAside(record.sequence);
+  }
+  if (status.ok()) status = DeleteRecords(damaged, &changes);
+  if (status.ok()) status = store_.Commit();
+  if (!status.ok()) return StopUntilRecovered(status);
+  Apply(changes);
+  TellRemoved(changes.removed, RemovalCause::kDamaged);
+  return status;
+}
+
+absl::Status PendingWriter::Purge(absl::Span<const uint64_t> sequences, int64_t* purged) {
+  if (failing()) return failure_;
+  std::vector<RemovedRecord> records;
+  for (uint64_t sequence : sequences) {
+    if (claimed_.contains(sequence)) continue;
+    const absl::StatusOr<absl::optional<RemovedRecord>> record = store_.table()->FindKey(sequence);
+    if (!record.ok()) return store_.ReadError(record.status());
+    if (record->has_value()) records.push_back(**record);
+  }
+  if (records.empty()) return absl::OkStatus();
+  Changes changes;
+  absl::Status status = store_.Begin();
+  if (status.ok()) status = DeleteRecords(records, &changes);
+  if (status.ok()) status = store_.Commit();
+  if (!status.ok()) return StopUntilRecovered(status);
+  Apply(changes);
+  *purged += changes.removed.size();
+  TellRemoved(changes.removed, RemovalCause::kPurged);
+  return status;
+}
+
+absl::Status PendingWriter::MoveToDeadLetters(uint64_t sequence, const DeadLetterReason& reason) {
+  if (failing()) return failure_;
+  const auto claimed = claimed_.find(sequence);
+  if (claimed == claimed_.end()) {
+    return absl::FailedPreconditionError(absl::StrCat("record ", sequence, " is not claimed"));
+  }
+  const RemovedRecord record = claimed->second;
+  Changes changes;
+  absl::Status status = store_.Begin();
+  if (status.ok()) status = store_.CopyToDeadLetters(sequence, reason);
+  if (status.ok()) status = DeleteRecords(absl::MakeConstSpan(&record, 1), &changes);
+  if (status.ok()) status = store_.Commit();
+  if (!status.ok()) return StopUntilRecovered(status);
+  ++current_.dead_letters;
+  Apply(changes);
+  TellRemoved(changes.removed, RemovalCause::kDeadLettered);
+  return status;
+}
+
+void PendingWriter::TellRemoved(absl::Span<const RemovedRecord> records, RemovalCause cause) {
+  if (!records.empty()) observer_->OnRemoved(records, cause);
+}
+
+void PendingWriter::RefreshOldest() {
+  const absl::StatusOr<absl::optional<absl::Time>> oldest = store_.table()->OldestAcceptTime();
+  if (oldest.ok()) current_.oldest_accept_time = oldest->value_or(absl::InfiniteFuture());
+}
+
+absl::Status PendingWriter::StopUntilRecovered(const absl::Status& status) {
+  failure_ = ForCallers(status);
+  backoff_ = current_.healthy ? kFirstBackoff : std::min(2 * backoff_, kLongestBackoff);
+  retry_at_ = SteadyNow() + absl::ToChronoNanoseconds(backoff_);
+  current_.healthy = false;
+  PublishStats();
+  return failure_;
+}
+
+absl::Duration PendingWriter::UntilRetry() const {
+  return std::max(absl::FromChrono(retry_at_ - SteadyNow()), absl::ZeroDuration());
+}
+
+void PendingWriter::Recover() {
+  const absl::Status status = store_.Reopen();
+  if (!status.ok()) {
+    StopUntilRecovered(status).IgnoreError();
+    return;
+  }
+  current_.healthy = true;
+  RefreshOldest();
+  PublishStats();
+}
+
+bool PendingWriter::ShrinkSome() {
+  if (failing()) return false;
+  const absl::StatusOr<bool> more = store_.ShrinkSome();
+  if (!more.ok()) StopUntilRecovered(more.status()).IgnoreError();
+  return more.ok() && *more;
+}
+
+void PendingWriter::Close() {
+  // Also cuts off what a failed commit has left, which would otherwise come back with the next
+  // start.
+  if (failing()) {
+    Recover();
+    Execute(PendingInbox());
+  }
+  store_.Close();
+  failure_ = absl::UnavailableError("the pending queue is closed");
+}
+
+PendingQueueStats PendingWriter::GetStats() const {
+  absl::MutexLock lock(&stats_mutex_);
+  return stats_;
+}
+
+void PendingWriter::PublishStats() {
+  absl::MutexLock lock(&stats_mutex_);
+  stats_ = current_;
+}
+
+}  // namespace router

@@ -1,0 +1,97 @@
+// What the writer thread of the SQLite queue does: transactions, claims, statistics and recovery,
+// without the thread and its inbox.
+#ifndef ROUTER_SERVER_PENDING_PENDING_WRITER_H_
+#define ROUTER_SERVER_PENDING_PENDING_WRITER_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "server/base/operation.h"
+#include "server/pending/pending_inbox.h"
+#include "server/pending/pending_queue.h"
+#include "server/pending/pending_store.h"
+
+namespace router {
+
+// For one thread at a time, but for GetStats, which is for any and waits for no disk.
+class PendingWriter {
+ public:
+  explicit PendingWriter(const PendingStore::Options& options);
+
+  absl::StatusOr<RecoveredQueue> Open(PendingQueue::Observer* observer);
+
+  // Executes the commands in one commit, and answers them.
+  void Execute(const PendingInbox& work);
+
+  // As in PendingQueue. Refused while the store is not open.
+  absl::Status Claim(uint64_t after, int64_t count_max, int64_t bytes_max,
+                     std::vector<PendingRecord>* records);
+  absl::Status Scan(uint64_t after, int64_t count_max, bool with_payload,
+                    std::vector<PendingRecord>* records);
+  absl::Status Purge(absl::Span<const uint64_t> sequences, int64_t* purged);
+  absl::Status MoveToDeadLetters(uint64_t sequence, const DeadLetterReason& reason);
+
+  // While the store is not open: how long to wait until the next Recover. Zero: now.
+  bool failing() const { return !store_.is_open(); }
+  absl::Duration UntilRetry() const;
+  void Recover();
+
+  // Gives unused disk space back, a little at a time; false when there is nothing more to do.
+  bool ShrinkSome();
+
+  // Commits what is left, if it can be, and closes the files.
+  void Close();
+
+  PendingQueueStats GetStats() const;
+
+ private:
+  // What one transaction changes; takes effect in memory when it is committed.
+  struct Changes {
+    std::vector<Operation*> appended;  // With sequences from `first_sequence`.
+    uint64_t first_sequence = 0;
+    std::vector<uint64_t> delivered;
+    std::vector<RemovedRecord> removed;  // For another reason.
+    int64_t count = 0;                   // What they add, or take.
+    int64_t bytes = 0;
+  };
+
+  void TakeClaims(const PendingInbox& work);
+  absl::Status RunTransaction(const PendingInbox& work, bool with_appends, Changes* changes);
+  absl::Status DeleteDelivered(Changes* changes);
+  absl::Status InsertAll(absl::Span<Operation* const> operations, Changes* changes);
+  absl::Status Trim(int64_t count_max, int64_t bytes_max, Changes* changes);
+  absl::Status DeleteRecords(absl::Span<const RemovedRecord> records, Changes* changes);
+  absl::Status DeleteSequences(absl::Span<const uint64_t> sorted_sequences);
+  absl::Status SetAside(const std::vector<RemovedRecord>& damaged);
+
+  void Apply(const Changes& changes);
+  void TellRemoved(absl::Span<const RemovedRecord> records, RemovalCause cause);
+  void RefreshOldest();
+  // The store has failed: refuses everything until Recover succeeds. Returns what callers are told.
+  absl::Status StopUntilRecovered(const absl::Status& status);
+  void PublishStats() ABSL_LOCKS_EXCLUDED(stats_mutex_);
+
+  PendingStore store_;
+  PendingQueue::Observer* observer_ = nullptr;
+  absl::flat_hash_map<uint64_t, RemovedRecord> claimed_;
+  std::vector<uint64_t> delivered_;  // To be removed; claimed until they are.
+  PendingQueueStats current_;
+
+  absl::Status failure_;  // Why the store is not open.
+  absl::Duration backoff_;
+  SteadyTime retry_at_;
+
+  mutable absl::Mutex stats_mutex_;
+  PendingQueueStats stats_ ABSL_GUARDED_BY(stats_mutex_);
+};
+
+}  // namespace router
+
+#endif  // ROUTER_SERVER_PENDING_PENDING_WRITER_H_

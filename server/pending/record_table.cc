@@ -1,0 +1,239 @@
+#include "server/pending/record_table.h"
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+
+namespace router {
+namespace {
+
+constexpr char kRecordColumns[] =
+    "accepted_at_ms INTEGER NOT NULL, expires_at_ms INTEGER, key_hash INTEGER NOT NULL, "
+    "size_bytes INTEGER NOT NULL, guarantee INTEGER NOT NULL, caller_chose_id INTEGER NOT NULL, "
+    "message_id TEXT NOT NULL, subject TEXT NOT NULL, ordering_key TEXT NOT NULL, "
+    "headers BLOB NOT NULL, payload BLOB NOT NULL, checksum INTEGER NOT NULL";
+
+constexpr int kChecksumColumn = 12;
+
+std::string CreateTables() {
+  return absl::StrCat(
+      // Only before the first table: set again, it would write to the file.
+      "PRAGMA auto_vacuum = INCREMENTAL;", "BEGIN;",
+      "CREATE TABLE pending(sequence INTEGER PRIMARY KEY, ", kRecordColumns, ");",
+      "CREATE TABLE dead_letters(sequence INTEGER PRIMARY KEY, ", kRecordColumns,
+      ", reason TEXT NOT NULL, error TEXT NOT NULL, attempts INTEGER NOT NULL,"
+      " dead_at_ms INTEGER NOT NULL);",
+      // Takes whatever is left of a row.
+      "CREATE TABLE damaged(sequence INTEGER, ",
+      absl::StrReplaceAll(kRecordColumns, {{" NOT NULL", ""}}),
+      ", error TEXT NOT NULL, damaged_at_ms INTEGER NOT NULL);",
+      "CREATE TABLE queue_state(id INTEGER PRIMARY KEY CHECK (id = 1),"
+      " commit_number INTEGER NOT NULL, last_sequence INTEGER NOT NULL,"
+      " record_count INTEGER NOT NULL);",
+      "INSERT INTO queue_state VALUES (1, 0, 0, 0);",
+      "PRAGMA user_version = ", RecordTable::kFormatVersion, ";", "COMMIT;");
+}
+
+RemovedRecord KeyOf(const SqliteStatement& row) {
+  RemovedRecord key;
+  key.sequence = static_cast<uint64_t>(row.Int64(0));
+  key.key_hash = static_cast<uint64_t>(row.Int64(1));
+  key.size_bytes = row.Int64(2);
+  return key;
+}
+
+RecordFields FieldsOfRow(const SqliteStatement& row) {
+  RecordFields fields;
+  fields.sequence = static_cast<uint64_t>(row.Int64(0));
+  fields.accepted_at_ms = row.Int64(1);
+  if (!row.IsNull(2)) fields.expires_at_ms = row.Int64(2);
+  fields.key_hash = static_cast<uint64_t>(row.Int64(3));
+  fields.size_bytes = row.Int64(4);
+  fields.guarantee = row.Int64(5);
+  fields.caller_chose_id = row.Int64(6);
+  fields.message_id = row.Bytes(7);
+  fields.subject = row.Bytes(8);
+  fields.ordering_key = row.Bytes(9);
+  fields.headers = row.Bytes(10);
+  fields.payload = row.Bytes(11);
+  return fields;
+}
+
+}  // namespace
+
+absl::Status RecordTable::EnsureFormat(SqliteDatabase* database) {
+  const absl::StatusOr<int64_t> version = database->QueryInt64("PRAGMA user_version");
+  if (!version.ok()) return version.status();
+  if (*version == kFormatVersion) return absl::OkStatus();
+  if (*version > kFormatVersion) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("it has format ", *version, " of a newer router, and this one knows ",
+                     kFormatVersion, ": start that router, or use another folder"));
+  }
+  const absl::StatusOr<int64_t> tables = database->QueryInt64("SELECT count(*) FROM sqlite_master");
+  if (!tables.ok()) return tables.status();
+  if (*version != 0 || *tables != 0) {
+    return absl::FailedPreconditionError("it is a database of something else: use another folder");
+  }
+  return database->Execute(CreateTables());
+}
+
+absl::StatusOr<std::unique_ptr<RecordTable>> RecordTable::Prepare(SqliteDatabase* database) {
+  std::unique_ptr<RecordTable> table(new RecordTable(database));
+  struct Entry {
+    SqliteStatement* statement;
+    absl::string_view sql;
+  };
+  const Entry entries[] = {
+      {&table->read_state_,
+       "SELECT commit_number, last_sequence, record_count FROM queue_state WHERE id = 1"},
+      {&table->write_state_,
+       "UPDATE queue_state SET commit_number = ?1, last_sequence = ?2, record_count = ?3"
+       " WHERE id = 1"},
+      {&table->count_dead_letters_, "SELECT count(*) FROM dead_letters"},
+      {&table->insert_, "INSERT INTO pending VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)"},
+      {&table->delete_range_, "DELETE FROM pending WHERE sequence BETWEEN ?1 AND ?2"},
+      {&table->read_keys_,
+       "SELECT sequence, key_hash, size_bytes FROM pending WHERE sequence > ?1 ORDER BY sequence"},
+      {&table->find_key_, "SELECT sequence, key_hash, size_bytes FROM pending WHERE sequence = ?1"},
+      {&table->read_records_, "SELECT * FROM pending WHERE sequence > ?1 ORDER BY sequence"},
+      {&table->oldest_, "SELECT accepted_at_ms FROM pending ORDER BY sequence LIMIT 1"},
+      {&table->copy_to_dead_letters_,
+       "INSERT INTO dead_letters SELECT pending.*, ?2, ?3, ?4, ?5 FROM pending"
+       " WHERE sequence = ?1"},
+      {&table->copy_to_damaged_,
+       "INSERT INTO damaged SELECT pending.*, ?2, ?3 FROM pending WHERE sequence = ?1"},
+  };
+  for (const Entry& entry : entries) {
+    absl::StatusOr<SqliteStatement> statement = database->Prepare(entry.sql);
+    if (!statement.ok()) return statement.status();
+    *entry.statement = *std::move(statement);
+  }
+  return table;
+}
+
+absl::StatusOr<QueueState> RecordTable::ReadState() {
+  absl::Cleanup reset = [this] { read_state_.Reset(); };
+  absl::StatusOr<bool> row = read_state_.Step();
+  if (!row.ok()) return row.status();
+  if (!*row) return absl::DataLossError("the table queue_state is empty");
+  QueueState state;
+  state.commit_number = static_cast<uint64_t>(read_state_.Int64(0));
+  state.last_sequence = static_cast<uint64_t>(read_state_.Int64(1));
+  state.record_count = read_state_.Int64(2);
+  return state;
+}
+
+absl::Status RecordTable::WriteState(const QueueState& state) {
+  write_state_.BindInt64(1, static_cast<int64_t>(state.commit_number));
+  write_state_.BindInt64(2, static_cast<int64_t>(state.last_sequence));
+  write_state_.BindInt64(3, state.record_count);
+  return write_state_.Run();
+}
+
+absl::StatusOr<int64_t> RecordTable::CountDeadLetters() {
+  absl::Cleanup reset = [this] { count_dead_letters_.Reset(); };
+  absl::StatusOr<bool> row = count_dead_letters_.Step();
+  if (!row.ok()) return row.status();
+  return *row ? count_dead_letters_.Int64(0) : 0;
+}
+
+absl::Status RecordTable::Insert(uint64_t sequence, const Operation& operation) {
+  EncodeHeaders(operation.message.headers, &encoded_headers_);
+  return Insert(FieldsOf(operation, sequence, encoded_headers_));
+}
+
+absl::Status RecordTable::Insert(const RecordFields& fields) {
+  insert_.BindInt64(1, static_cast<int64_t>(fields.sequence));
+  insert_.BindInt64(2, fields.accepted_at_ms);
+  if (fields.expires_at_ms.has_value()) {
+    insert_.BindInt64(3, *fields.expires_at_ms);
+  } else {
+    insert_.BindNull(3);
+  }
+  insert_.BindInt64(4, static_cast<int64_t>(fields.key_hash));
+  insert_.BindInt64(5, fields.size_bytes);
+  insert_.BindInt64(6, fields.guarantee);
+  insert_.BindInt64(7, fields.caller_chose_id);
+  insert_.BindText(8, fields.message_id);
+  insert_.BindText(9, fields.subject);
+  insert_.BindText(10, fields.ordering_key);
+  insert_.BindBlob(11, fields.headers);
+  insert_.BindBlob(12, fields.payload);
+  insert_.BindInt64(13, static_cast<int64_t>(RecordChecksum(fields)));
+  return insert_.Run();
+}
+
+absl::StatusOr<int64_t> RecordTable::DeleteRange(uint64_t first, uint64_t last) {
+  delete_range_.BindInt64(1, static_cast<int64_t>(first));
+  delete_range_.BindInt64(2, static_cast<int64_t>(last));
+  if (absl::Status status = delete_range_.Run(); !status.ok()) return status;
+  return database_->changes();
+}
+
+absl::Status RecordTable::ReadKeys(uint64_t after,
+                                   absl::FunctionRef<Reading(const RemovedRecord&)> reader) {
+  absl::Cleanup reset = [this] { read_keys_.Reset(); };
+  read_keys_.BindInt64(1, static_cast<int64_t>(after));
+  while (true) {
+    absl::StatusOr<bool> row = read_keys_.Step();
+    if (!row.ok()) return row.status();
+    if (!*row || reader(KeyOf(read_keys_)) == Reading::kStop) return absl::OkStatus();
+  }
+}
+
+absl::StatusOr<absl::optional<RemovedRecord>> RecordTable::FindKey(uint64_t sequence) {
+  absl::Cleanup reset = [this] { find_key_.Reset(); };
+  find_key_.BindInt64(1, static_cast<int64_t>(sequence));
+  absl::StatusOr<bool> row = find_key_.Step();
+  if (!row.ok()) return row.status();
+  absl::optional<RemovedRecord> key;
+  if (*row) key = KeyOf(find_key_);
+  return key;
+}
+
+absl::Status RecordTable::ReadRecords(
+    uint64_t after, absl::FunctionRef<bool(uint64_t sequence)> skip,
+    absl::FunctionRef<Reading(const RecordFields&, bool intact)> reader) {
+  absl::Cleanup reset = [this] { read_records_.Reset(); };
+  read_records_.BindInt64(1, static_cast<int64_t>(after));
+  while (true) {
+    absl::StatusOr<bool> row = read_records_.Step();
+    if (!row.ok()) return row.status();
+    if (!*row) return absl::OkStatus();
+    if (skip(static_cast<uint64_t>(read_records_.Int64(0)))) continue;
+    const RecordFields fields = FieldsOfRow(read_records_);
+    const bool intact =
+        RecordChecksum(fields) == static_cast<uint64_t>(read_records_.Int64(kChecksumColumn));
+    if (reader(fields, intact) == Reading::kStop) return absl::OkStatus();
+  }
+}
+
+absl::StatusOr<absl::optional<absl::Time>> RecordTable::OldestAcceptTime() {
+  absl::Cleanup reset = [this] { oldest_.Reset(); };
+  absl::StatusOr<bool> row = oldest_.Step();
+  if (!row.ok()) return row.status();
+  absl::optional<absl::Time> time;
+  if (*row) time = absl::FromUnixMillis(oldest_.Int64(0));
+  return time;
+}
+
+absl::Status RecordTable::CopyToDeadLetters(uint64_t sequence, const DeadLetterReason& reason,
+                                            absl::Time now) {
+  copy_to_dead_letters_.BindInt64(1, static_cast<int64_t>(sequence));
+  copy_to_dead_letters_.BindText(2, reason.reason);
+  copy_to_dead_letters_.BindText(3, reason.error);
+  copy_to_dead_letters_.BindInt64(4, reason.attempts);
+  copy_to_dead_letters_.BindInt64(5, absl::ToUnixMillis(now));
+  return copy_to_dead_letters_.Run();
+}
+
+absl::Status RecordTable::CopyToDamaged(uint64_t sequence, absl::string_view error,
+                                        absl::Time now) {
+  copy_to_damaged_.BindInt64(1, static_cast<int64_t>(sequence));
+  copy_to_damaged_.BindText(2, error);
+  copy_to_damaged_.BindInt64(3, absl::ToUnixMillis(now));
+  return copy_to_damaged_.Run();
+}
+
+}  // namespace router

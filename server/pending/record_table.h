@@ -1,0 +1,90 @@
+// The tables of the pending queue and every statement on them.
+#ifndef ROUTER_SERVER_PENDING_RECORD_TABLE_H_
+#define ROUTER_SERVER_PENDING_RECORD_TABLE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/optional.h"
+#include "server/base/operation.h"
+#include "server/pending/pending_queue.h"
+#include "server/pending/record_codec.h"
+#include "server/pending/sqlite_database.h"
+
+namespace router {
+
+// The one row that says where the queue stands. It changes in the commit of what it speaks of.
+struct QueueState {
+  uint64_t commit_number = 0;  // Counts commits.
+  uint64_t last_sequence =
+      0;                     // The last one given; never given again, also when the queue is empty.
+  int64_t record_count = 0;  // Rows of `pending`.
+};
+
+// What a reader of rows wants next.
+enum class Reading { kContinue, kStop };
+
+// Prepared statements on one open database. Transactions are the caller's. For one thread at a
+// time.
+class RecordTable {
+ public:
+  static constexpr int kFormatVersion = 1;
+
+  // Creates the tables of a new database. FAILED_PRECONDITION where the database has another format
+  // or is none of ours.
+  static absl::Status EnsureFormat(SqliteDatabase* database);
+
+  static absl::StatusOr<std::unique_ptr<RecordTable>> Prepare(SqliteDatabase* database);
+
+  absl::StatusOr<QueueState> ReadState();
+  absl::Status WriteState(const QueueState& state);
+  absl::StatusOr<int64_t> CountDeadLetters();
+
+  absl::Status Insert(uint64_t sequence, const Operation& operation);
+  absl::Status Insert(const RecordFields& fields);
+
+  // Deletes the rows from `first` to `last`; returns how many there were.
+  absl::StatusOr<int64_t> DeleteRange(uint64_t first, uint64_t last);
+
+  // Rows behind `after`, in order: key and size only.
+  absl::Status ReadKeys(uint64_t after, absl::FunctionRef<Reading(const RemovedRecord&)> reader);
+  absl::StatusOr<absl::optional<RemovedRecord>> FindKey(uint64_t sequence);
+
+  // Rows behind `after`, in order, with every field. `skip` is asked before a row is decoded;
+  // `intact` says whether its checksum matches.
+  absl::Status ReadRecords(uint64_t after, absl::FunctionRef<bool(uint64_t sequence)> skip,
+                           absl::FunctionRef<Reading(const RecordFields&, bool intact)> reader);
+
+  // When the oldest row was accepted; empty without rows.
+  absl::StatusOr<absl::optional<absl::Time>> OldestAcceptTime();
+
+  // Copy a row where it is kept; the caller deletes it from `pending`.
+  absl::Status CopyToDeadLetters(uint64_t sequence, const DeadLetterReason& reason, absl::Time now);
+  absl::Status CopyToDamaged(uint64_t sequence, absl::string_view error, absl::Time now);
+
+ private:
+  explicit RecordTable(SqliteDatabase* database) : database_(database) {}
+
+  SqliteDatabase* const database_;
+  std::string encoded_headers_;
+  SqliteStatement read_state_;
+  SqliteStatement write_state_;
+  SqliteStatement count_dead_letters_;
+  SqliteStatement insert_;
+  SqliteStatement delete_range_;
+  SqliteStatement read_keys_;
+  SqliteStatement find_key_;
+  SqliteStatement read_records_;
+  SqliteStatement oldest_;
+  SqliteStatement copy_to_dead_letters_;
+  SqliteStatement copy_to_damaged_;
+};
+
+}  // namespace router
+
+#endif  // ROUTER_SERVER_PENDING_RECORD_TABLE_H_

@@ -1,0 +1,194 @@
+#include "server/pending/sqlite_pending_queue.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace router {
+namespace {
+
+// Purges take turns with commits.
+constexpr size_t kPurgeChunk = 4096;
+
+PendingStore::Options StoreOptions(const SqlitePendingQueue::Options& options) {
+  PendingStore::Options store;
+  store.directory = options.directory;
+  store.min_free_disk_bytes = options.min_free_disk_bytes;
+  store.max_file_bytes = options.max_file_bytes;
+  store.clock = options.clock;
+  store.on_commit = options.on_commit;
+  store.on_error = options.on_error;
+  return store;
+}
+
+absl::Status ClosedError() { return absl::UnavailableError("the pending queue is closed"); }
+
+}  // namespace
+
+SqlitePendingQueue::SqlitePendingQueue(const Options& options) : writer_(StoreOptions(options)) {}
+
+SqlitePendingQueue::~SqlitePendingQueue() {
+  Close();
+  {
+    absl::MutexLock lock(&mutex_);
+    ending_ = true;
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+absl::StatusOr<RecoveredQueue> SqlitePendingQueue::Open(Observer* observer) {
+  observer_ = observer;
+  absl::StatusOr<RecoveredQueue> recovered = writer_.Open(observer);
+  if (!recovered.ok()) return recovered;
+  {
+    absl::MutexLock lock(&mutex_);
+    open_ = true;
+  }
+  thread_ = std::thread([this] { RunWriter(); });
+  return recovered;
+}
+
+void SqlitePendingQueue::Append(absl::Span<Operation* const> operations) {
+  if (operations.empty()) return;
+  absl::MutexLock lock(&mutex_);
+  inbox_.AddAppend(operations);
+}
+
+void SqlitePendingQueue::Remove(absl::Span<const uint64_t> sequences) {
+  if (sequences.empty()) return;
+  absl::MutexLock lock(&mutex_);
+  inbox_.AddSequences(PendingInbox::Kind::kRemove, sequences);
+}
+
+void SqlitePendingQueue::Release(absl::Span<const uint64_t> sequences) {
+  if (sequences.empty()) return;
+  absl::MutexLock lock(&mutex_);
+  inbox_.AddSequences(PendingInbox::Kind::kRelease, sequences);
+}
+
+void SqlitePendingQueue::TrimOldest(int64_t count_max, int64_t bytes_max) {
+  absl::MutexLock lock(&mutex_);
+  inbox_.AddTrim(count_max, bytes_max);
+}
+
+absl::StatusOr<std::vector<PendingRecord>> SqlitePendingQueue::Claim(uint64_t after,
+                                                                     int64_t count_max,
+                                                                     int64_t bytes_max) {
+  std::vector<PendingRecord> records;
+  absl::Status status =
+      RunOnWriter([&] { return writer_.Claim(after, count_max, bytes_max, &records); });
+  if (!status.ok()) return status;
+  return records;
+}
+
+absl::StatusOr<std::vector<PendingRecord>> SqlitePendingQueue::Scan(uint64_t after,
+                                                                    int64_t count_max,
+                                                                    bool with_payload) {
+  std::vector<PendingRecord> records;
+  absl::Status status =
+      RunOnWriter([&] { return writer_.Scan(after, count_max, with_payload, &records); });
+  if (!status.ok()) return status;
+  return records;
+}
+
+absl::StatusOr<int64_t> SqlitePendingQueue::Purge(absl::Span<const uint64_t> sequences) {
+  std::vector<uint64_t> sorted(sequences.begin(), sequences.end());
+  std::sort(sorted.begin(), sorted.end());
+  sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
+  int64_t purged = 0;
+  absl::Span<const uint64_t> left = sorted;
+  while (!left.empty()) {
+    const absl::Span<const uint64_t> chunk = left.subspan(0, kPurgeChunk);
+    absl::Status status = RunOnWriter([&] { return writer_.Purge(chunk, &purged); });
+    if (!status.ok()) return status;
+    left.remove_prefix(chunk.size());
+  }
+  return purged;
+}
+
+absl::Status SqlitePendingQueue::MoveToDeadLetters(uint64_t sequence,
+                                                   const DeadLetterReason& reason) {
+  return RunOnWriter([&] { return writer_.MoveToDeadLetters(sequence, reason); });
+}
+
+PendingQueueStats SqlitePendingQueue::GetStats() const { return writer_.GetStats(); }
+
+void SqlitePendingQueue::Close() {
+  absl::MutexLock lock(&mutex_);
+  if (!open_) return;
+  closing_ = true;
+  mutex_.Await(absl::Condition(&closed_));
+}
+
+absl::Status SqlitePendingQueue::RunOnWriter(absl::FunctionRef<absl::Status()> work) {
+  PendingInbox::Request request(work);
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!open_ || closed_) return ClosedError();
+    inbox_.requests.push_back(&request);
+  }
+  request.done.WaitForNotification();
+  return request.result;
+}
+
+bool SqlitePendingQueue::HasWork() const {
+  return !inbox_.empty() || (closing_ && !closed_) || ending_;
+}
+
+bool SqlitePendingQueue::IsIdle() const {
+  absl::MutexLock lock(&mutex_);
+  return !HasWork();
+}
+
+SqlitePendingQueue::Phase SqlitePendingQueue::WaitForWork(PendingInbox* work) {
+  work->clear();
+  while (IsIdle() && writer_.ShrinkSome()) {
+  }
+  absl::MutexLock lock(&mutex_);
+  const absl::Condition has_work(this, &SqlitePendingQueue::HasWork);
+  if (writer_.failing() && !closed_) {
+    mutex_.AwaitWithTimeout(has_work, writer_.UntilRetry());
+  } else {
+    mutex_.Await(has_work);
+  }
+  std::swap(inbox_, *work);
+  if (ending_) return Phase::kEnding;
+  if (closed_) return Phase::kClosed;
+  return closing_ ? Phase::kClosing : Phase::kOpen;
+}
+
+void SqlitePendingQueue::RunWriter() {
+  PendingInbox work;
+  while (true) {
+    const Phase phase = WaitForWork(&work);
+    if (phase == Phase::kEnding || phase == Phase::kClosed) {
+      Refuse(work);
+      if (phase == Phase::kEnding) return;
+      continue;
+    }
+    Serve(work);
+    if (phase == Phase::kClosing) {
+      writer_.Close();
+      absl::MutexLock lock(&mutex_);
+      closed_ = true;
+    }
+  }
+}
+
+void SqlitePendingQueue::Serve(const PendingInbox& work) {
+  if (writer_.failing() && writer_.UntilRetry() <= absl::ZeroDuration()) writer_.Recover();
+  writer_.Execute(work);
+  for (PendingInbox::Request* request : work.requests) {
+    request->result = request->work();
+    request->done.Notify();
+  }
+}
+
+void SqlitePendingQueue::Refuse(const PendingInbox& work) {
+  if (!work.operations.empty()) observer_->OnAppended(work.operations, ClosedError());
+  for (PendingInbox::Request* request : work.requests) {
+    request->result = ClosedError();
+    request->done.Notify();
+  }
+}
+
+}  // namespace router

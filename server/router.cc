@@ -1,0 +1,313 @@
+#include "server/router.h"
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/server_builder.h>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "google/protobuf/message.h"
+#include "grpc/health/v1/health.pb.h"
+#include "server/audit/audit_log.h"
+#include "server/base/build_commit.h"
+#include "server/base/clock.h"
+#include "server/base/version.h"
+#include "server/dispatcher/dispatcher.h"
+#include "server/drainer/drainer.h"
+#include "server/http/http_server.h"
+#include "server/log/logger.h"
+#include "server/metrics/metrics.h"
+#include "server/mode/fail_open_switch.h"
+#include "server/mode/mode_controller.h"
+#include "server/options.h"
+#include "server/pending/sqlite_pending_queue.h"
+#include "server/services/admin_service.h"
+#include "server/services/fault_injection_service.h"
+#include "server/services/method_metrics.h"
+#include "server/services/publisher_service.h"
+#include "server/services/reflection_v1.h"
+#include "server/status/router_status.h"
+#include "server/telemetry/telemetry.h"
+#include "transports/factory.h"
+
+namespace router {
+namespace {
+
+constexpr char kPublisherServiceName[] = "router.v1.PublisherService";
+constexpr char kAdminServiceName[] = "router.v1.AdminService";
+constexpr char kFaultInjectionServiceName[] = "router.v1.FaultInjectionService";
+
+constexpr absl::Duration kTickInterval = absl::Milliseconds(20);
+// Answers that are ready still have to get out after the last message is settled.
+constexpr absl::Duration kFlushTimeout = absl::Seconds(1);
+
+std::vector<std::string> ServiceNames(const Settings& settings) {
+  std::vector<std::string> names = {kPublisherServiceName, kAdminServiceName,
+                                    "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
+                                    "grpc.reflection.v1alpha.ServerReflection"};
+  if (settings.enable_fault_injection) names.push_back(kFaultInjectionServiceName);
+  return names;
+}
+
+}  // namespace
+
+// In the order in which they are made; destroyed in the opposite one.
+struct Router::Parts {
+  explicit Parts(const LoadedConfig& loaded)
+      : config(loaded),
+        settings(config.settings),
+        clock(SystemClock()),
+        log(LoggerOptionsOf(settings), clock),
+        metrics(kRouterVersion, kBuildCommit),
+        telemetry(TelemetryOptionsOf(settings), clock, &metrics, &log, [this] {
+          if (settings.nats_on_exhausted == "fail_open") fail_open->OnExhausted();
+        }) {}
+
+  absl::Status OpenState();
+  absl::Status OpenDelivery();
+  absl::Status Serve();
+  absl::Status ServeGrpc();
+  absl::Status ServeHttp();
+  void Tick();
+  void SetServing(bool serving);
+  void Stop();
+
+  const LoadedConfig config;
+  const Settings& settings;
+  Clock* const clock;
+  Logger log;
+  Metrics metrics;
+  FaultInjector faults;
+  std::unique_ptr<ModeController> mode;
+  std::unique_ptr<AuditLog> audit;
+  std::unique_ptr<FailOpenSwitch> fail_open;
+  Telemetry telemetry;
+  std::unique_ptr<SqlitePendingQueue> queue;
+  std::unique_ptr<Transport> transport;
+  std::unique_ptr<Dispatcher> dispatcher;
+  std::unique_ptr<Drainer> drainer;
+  std::unique_ptr<StatusReporter> status;
+  std::unique_ptr<HttpServer> http;
+  std::unique_ptr<PublisherService> publisher_service;
+  std::unique_ptr<AdminService> admin_service;
+  std::unique_ptr<FaultInjectionService> fault_injection_service;
+  std::unique_ptr<ReflectionServiceV1> reflection_service;
+  std::unique_ptr<grpc::Server> grpc_server;
+  int grpc_port = 0;
+  bool served = false;
+  absl::Notification stopping;
+  std::thread ticker;
+};
+
+// What has to be remembered across restarts.
+absl::Status Router::Parts::OpenState() {
+  SqlitePendingQueue::Options queue_options = PendingQueueOptionsOf(settings);
+  queue_options.clock = clock;
+  queue_options.on_commit = [this](absl::Duration sync_duration) {
+    metrics.spool_fsync_seconds.Observe(sync_duration);
+  };
+  queue_options.on_error = [this](absl::string_view op, const std::string& error) {
+    metrics.spool_errors.For(op).Increment();
+    log.RepeatingEvent(LogLevel::kError, "SPOOL_ERROR", "the pending queue on disk failed",
+                       {{"op", op}, {"reason", error}});
+  };
+  queue = std::make_unique<SqlitePendingQueue>(queue_options);
+
+  absl::StatusOr<std::unique_ptr<ModeController>> opened_mode = ModeController::Open(
+      {settings.pending_dir, settings.nats_fail_open_mode}, clock,
+      [this](const absl::Status& problem) {
+        log.Event(LogLevel::kError, "FAIL_OPEN_STATE_ERROR",
+                  "fail-open mode could not be read or written", {{"reason", problem.message()}});
+      });
+  if (!opened_mode.ok()) return opened_mode.status();
+  mode = *std::move(opened_mode);
+
+  AuditLogOptions audit_options;
+  audit_options.dir = settings.pending_dir;
+  absl::StatusOr<std::unique_ptr<AuditLog>> opened_audit =
+      AuditLog::Open(audit_options, clock, [this](absl::string_view what) {
+        log.Event(LogLevel::kWarn, "AUDIT_LOG_DAMAGED", "a part of the audit log was passed over",
+                  {{"reason", what}});
+      });
+  if (!opened_audit.ok()) return opened_audit.status();
+  audit = *std::move(opened_audit);
+  fail_open = std::make_unique<FailOpenSwitch>(mode.get(), audit.get(), &log);
+  return absl::OkStatus();
+}
+
+absl::Status Router::Parts::OpenDelivery() {
+  absl::StatusOr<std::unique_ptr<Transport>> created = CreateTransport(
+      TransportOptionsOf(settings), settings.enable_fault_injection ? &faults : nullptr);
+  if (!created.ok()) return created.status();
+  transport = *std::move(created);
+  dispatcher = std::make_unique<Dispatcher>(DispatcherOptionsOf(settings), clock, mode.get(),
+                                            transport.get(), queue.get(), &telemetry);
+  if (absl::Status opened = dispatcher->OpenQueue(); !opened.ok()) return opened;
+  drainer = std::make_unique<Drainer>(DrainerOptionsOf(settings), clock, dispatcher.get(),
+                                      queue.get(), &telemetry);
+  status = std::make_unique<StatusReporter>(
+      StatusReporter::Options{settings.nats_max_pending_operations, settings.pending_max_bytes},
+      clock, transport.get(), dispatcher.get(), drainer.get(), queue.get(), mode.get());
+  metrics.SetGaugeProvider([this] { return status->GetGauges(); });
+  return absl::OkStatus();
+}
+
+absl::Status Router::Parts::Serve() {
+  if (absl::Status started = dispatcher->Start(drainer.get()); !started.ok()) return started;
+  drainer->Start();
+  if (absl::Status served = ServeGrpc(); !served.ok()) return served;
+  publisher_service->Start();
+  ticker = std::thread(&Parts::Tick, this);
+  SetServing(true);
+  // Last, so that a router that says it is ready answers calls.
+  if (absl::Status served = ServeHttp(); !served.ok()) return served;
+  served = true;
+  log.Event(LogLevel::kInfo, "ROUTER_STARTED", "the router is serving",
+            {{"version", kRouterVersion},
+             {"grpc_port", grpc_port},
+             {"http_port", http->port()},
+             {"transport", settings.transport},
+             {"pending_count", dispatcher->GetLedger().queued_count}});
+  return absl::OkStatus();
+}
+
+absl::Status Router::Parts::ServeHttp() {
+  HttpServer::Handlers handlers;
+  handlers.metrics = [this] { return metrics.Render(); };
+  handlers.readiness_problems = [this] {
+    if (stopping.HasBeenNotified()) {
+      return std::vector<std::string>{"the router is shutting down"};
+    }
+    return status->ReadinessProblems();
+  };
+  absl::StatusOr<std::unique_ptr<HttpServer>> started =
+      HttpServer::Start(settings.http_listen, std::move(handlers));
+  if (!started.ok()) return started.status();
+  http = *std::move(started);
+  return absl::OkStatus();
+}
+
+absl::Status Router::Parts::ServeGrpc() {
+  publisher_service = std::make_unique<PublisherService>(
+      PublisherServiceOptionsOf(settings), clock, dispatcher.get(), transport.get(), &metrics);
+  AdminService::Parts admin;
+  admin.constants = StatusConstantsOf(settings);
+  admin.config = config.effective;
+  admin.clock = clock;
+  admin.transport = transport.get();
+  admin.dispatcher = dispatcher.get();
+  admin.drainer = drainer.get();
+  admin.queue = queue.get();
+  admin.fail_open = fail_open.get();
+  admin.audit = audit.get();
+  admin.status = status.get();
+  admin_service = std::make_unique<AdminService>(std::move(admin));
+  // Keeps the descriptor of the health service in the program, for reflection.
+  google::protobuf::LinkMessageReflection<grpc::health::v1::HealthCheckRequest>();
+  reflection_service = std::make_unique<ReflectionServiceV1>(ServiceNames(settings));
+
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  ApplyGrpcLimits(settings, &builder);
+  builder.AddListeningPort(settings.grpc_listen, grpc::InsecureServerCredentials(), &grpc_port);
+  publisher_service->Register(&builder);
+  builder.RegisterService(admin_service.get());
+  builder.RegisterService(reflection_service.get());
+  if (settings.enable_fault_injection) {
+    fault_injection_service = std::make_unique<FaultInjectionService>(&faults, &log);
+    builder.RegisterService(fault_injection_service.get());
+  }
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(std::make_unique<MethodMetricsFactory>(
+      std::vector<std::string>{kAdminServiceName, kFaultInjectionServiceName}, clock, &metrics));
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
+  grpc_server = builder.BuildAndStart();
+  if (grpc_server == nullptr || grpc_port == 0) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("cannot listen for gRPC at ", settings.grpc_listen,
+                     ": the address is in use, or not one of this machine; choose another with "
+                     "--grpc_listen"));
+  }
+  return absl::OkStatus();
+}
+
+void Router::Parts::Tick() {
+  while (!stopping.WaitForNotificationWithTimeout(kTickInterval)) {
+    dispatcher->Tick();
+    fail_open->Tick();
+    SetServing(status->ReadinessProblems().empty());
+  }
+}
+
+// Liveness is served by the process being there. Readiness does not fail because the broker is
+// away: queueing is what the router is for.
+void Router::Parts::SetServing(bool serving) {
+  grpc::HealthCheckServiceInterface* health = grpc_server->GetHealthCheckService();
+  health->SetServingStatus("liveness", true);
+  for (const char* name : {"", "readiness", kPublisherServiceName, kAdminServiceName}) {
+    health->SetServingStatus(name, serving);
+  }
+  if (settings.enable_fault_injection) {
+    health->SetServingStatus(kFaultInjectionServiceName, serving);
+  }
+}
+
+void Router::Parts::Stop() {
+  if (stopping.HasBeenNotified()) return;
+  const SteadyTime begun = clock->SteadyNow();
+  stopping.Notify();
+  if (ticker.joinable()) ticker.join();
+  if (grpc_server != nullptr) SetServing(false);
+  if (dispatcher != nullptr) dispatcher->StopAccepting();
+  if (admin_service != nullptr) admin_service->Stop();
+  // Everything in hand gets its answer: confirmed by the transport, or from the queue.
+  if (drainer != nullptr) drainer->Stop();
+  if (transport != nullptr) {
+    const absl::Duration passed = absl::FromChrono(clock->SteadyNow() - begun);
+    transport->Stop(std::max(absl::ZeroDuration(), settings.shutdown_timeout - passed));
+  }
+  if (drainer != nullptr) drainer->SettleRest();
+  if (queue != nullptr) queue->Close();
+  if (grpc_server != nullptr) {
+    grpc_server->Shutdown(absl::ToChronoTime(clock->WallNow() + kFlushTimeout));
+    publisher_service->Shutdown();
+    grpc_server->Wait();
+  }
+  if (http != nullptr) http->Stop();
+  metrics.SetGaugeProvider(nullptr);
+  if (!served) return;
+  log.Event(
+      LogLevel::kInfo, "ROUTER_STOPPED", "the router has stopped",
+      {{"pending_count", dispatcher == nullptr ? 0 : dispatcher->GetLedger().queued_count},
+       {"duration_ms", absl::ToInt64Milliseconds(absl::FromChrono(clock->SteadyNow() - begun))}});
+}
+
+absl::StatusOr<std::unique_ptr<Router>> Router::Start(const LoadedConfig& config) {
+  auto parts = std::make_unique<Parts>(config);
+  for (absl::Status (Parts::*step)() : {&Parts::OpenState, &Parts::OpenDelivery, &Parts::Serve}) {
+    absl::Status status = (parts.get()->*step)();
+    if (status.ok()) continue;
+    parts->log.Event(LogLevel::kError, "ROUTER_START_FAILED", status.message());
+    parts->Stop();
+    return status;
+  }
+  return absl::WrapUnique(new Router(std::move(parts)));
+}
+
+Router::Router(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Router::~Router() { Stop(); }
+
+void Router::Stop() { parts_->Stop(); }
+
+int Router::grpc_port() const { return parts_->grpc_port; }
+
+int Router::http_port() const { return parts_->http->port(); }
+
+}  // namespace router

@@ -1,0 +1,47 @@
+#ifndef ROUTER_SERVER_ROUTER_H_
+#define ROUTER_SERVER_ROUTER_H_
+
+#include <memory>
+#include <thread>
+
+#include <grpcpp/server.h>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/notification.h"
+#include "server/config/config.h"
+
+namespace router {
+
+// A running router: every part, made from the settings and put together, in the order in which they
+// depend on each other.
+class Router {
+ public:
+  // Opens the queue, starts the transport and listens. That the broker cannot be reached is no
+  // error. Errors say what is wrong and what to do: a port in use, a folder that another router has
+  // open.
+  static absl::StatusOr<std::unique_ptr<Router>> Start(const LoadedConfig& config);
+
+  // Stops at once if Stop was not called.
+  ~Router();
+
+  // NOT_SERVING, then finishes the calls in hand, confirms or queues what is in flight, and closes
+  // everything: within the setting `shutdown_timeout_ms`, and a second or two for the answers to
+  // get out and the disk to sync. Idempotent.
+  void Stop();
+
+  // The ports it really listens at.
+  int grpc_port() const;
+  int http_port() const;
+
+ private:
+  struct Parts;
+
+  explicit Router(std::unique_ptr<Parts> parts);
+
+  const std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace router
+
+#endif  // ROUTER_SERVER_ROUTER_H_

@@ -1,0 +1,332 @@
+#include "server/services/admin_service.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "server/errors/errors.h"
+#include "server/errors/status_conversion.h"
+#include "server/services/list_filters.h"
+#include "server/services/page.h"
+
+namespace router {
+namespace {
+
+constexpr size_t kRequestIdBytesMax = 128;
+constexpr int64_t kSampleSize = 10;
+// Each holds a thread.
+constexpr int kWatchesMax = 16;
+constexpr size_t kPurgeChunk = 1000;
+constexpr absl::Duration kWatchIntervalDefault = absl::Seconds(1);
+constexpr absl::Duration kWatchIntervalMin = absl::Milliseconds(100);
+constexpr absl::Duration kWatchIntervalMax = absl::Hours(1);
+// How soon a watch notices that its caller has hung up.
+constexpr absl::Duration kWatchCancelPoll = absl::Milliseconds(200);
+
+absl::Duration WatchInterval(const v1::WatchStatusRequest& request) {
+  if (!request.has_interval()) return kWatchIntervalDefault;
+  const absl::Duration interval = FromProto(request.interval());
+  return std::min(std::max(interval, kWatchIntervalMin), kWatchIntervalMax);
+}
+
+}  // namespace
+
+void AdminService::Stop() {
+  if (!stopped_.HasBeenNotified()) stopped_.Notify();
+}
+
+template <typename Request>
+absl::StatusOr<AdminService::Change> AdminService::CheckChange(const grpc::ServerContext& context,
+                                                               absl::string_view method,
+                                                               const Request& request) {
+  if (request.reason().empty() || request.reason().size() > kModeReasonBytesMax) {
+    return error::ReasonRequired(kModeReasonBytesMax);
+  }
+  if (request.request_id().size() > kRequestIdBytesMax) {
+    return error::RequestIdInvalid(kRequestIdBytesMax);
+  }
+  return Change{std::string(method), context.peer(), request.reason(), request.request_id(),
+                request.validate_only()};
+}
+
+absl::StatusOr<std::string> AdminService::Audit(const Change& change, std::string detail,
+                                                const absl::Status& outcome) {
+  AuditEvent event;
+  event.actor = change.actor;
+  event.method = change.method;
+  event.reason = change.reason;
+  event.detail = std::move(detail);
+  event.outcome = absl::StatusCodeToString(outcome.code());
+  event.request_id = change.request_id;
+  return parts_.audit->Record(std::move(event));
+}
+
+grpc::Status AdminService::GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*,
+                                     v1::GetStatusResponse* response) {
+  ToProto(parts_.status->Get(), parts_.constants, response->mutable_status());
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::WatchStatus(grpc::ServerContext* context,
+                                       const v1::WatchStatusRequest* request,
+                                       grpc::ServerWriter<v1::WatchStatusResponse>* writer) {
+  if (watches_.fetch_add(1) >= kWatchesMax) {
+    watches_.fetch_sub(1);
+    return ToGrpcStatus(error::TooManyWatches(kWatchesMax));
+  }
+  const auto end = absl::MakeCleanup([this] { watches_.fetch_sub(1); });
+  const absl::Duration interval = WatchInterval(*request);
+  while (true) {
+    v1::WatchStatusResponse response;
+    ToProto(parts_.status->Get(), parts_.constants, response.mutable_status());
+    if (!writer->Write(response)) return grpc::Status::CANCELLED;
+    const absl::Time next = absl::Now() + interval;
+    for (absl::Duration left = interval; left > absl::ZeroDuration(); left = next - absl::Now()) {
+      if (stopped_.WaitForNotificationWithTimeout(std::min(left, kWatchCancelPoll))) {
+        return ToGrpcStatus(error::Draining());
+      }
+      if (context->IsCancelled()) return grpc::Status::CANCELLED;
+    }
+  }
+}
+
+grpc::Status AdminService::GetFailOpenMode(grpc::ServerContext*, const v1::GetFailOpenModeRequest*,
+                                           v1::GetFailOpenModeResponse* response) {
+  ToProto(parts_.fail_open->state(), response->mutable_mode());
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::SetFailOpenMode(grpc::ServerContext* context,
+                                           const v1::SetFailOpenModeRequest* request,
+                                           v1::SetFailOpenModeResponse* response) {
+  const absl::StatusOr<Change> change = CheckChange(*context, "SetFailOpenMode", *request);
+  if (!change.ok()) return ToGrpcStatus(change.status());
+  ModeChange mode;
+  mode.enabled = request->enabled();
+  mode.actor = change->actor;
+  mode.reason = change->reason;
+  mode.etag = request->etag();
+  if (request->has_ttl()) {
+    mode.ttl = FromProto(request->ttl());
+  } else if (request->has_expire_time()) {
+    mode.expire_time = FromProto(request->expire_time());
+  }
+  const absl::StatusOr<FailOpenSwitch::Changed> changed =
+      parts_.fail_open->Change(mode, change->request_id, change->validate_only);
+  if (!changed.ok()) return ToGrpcStatus(changed.status());
+  ToProto(changed->state, response->mutable_mode());
+  response->set_audit_event_id(changed->audit_event_id);
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::PauseDelivery(grpc::ServerContext* context,
+                                         const v1::PauseDeliveryRequest* request,
+                                         v1::PauseDeliveryResponse* response) {
+  const absl::StatusOr<Change> change = CheckChange(*context, "PauseDelivery", *request);
+  if (!change.ok()) return ToGrpcStatus(change.status());
+  if (change->validate_only) {
+    response->set_changed(!parts_.dispatcher->GetLedger().paused);
+    return grpc::Status::OK;
+  }
+  response->set_changed(parts_.dispatcher->PauseDelivery());
+  const absl::StatusOr<std::string> id = Audit(
+      *change, response->changed() ? "delivering → paused" : "paused already", absl::OkStatus());
+  if (!id.ok()) return ToGrpcStatus(id.status());
+  response->set_audit_event_id(*id);
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::ResumeDelivery(grpc::ServerContext* context,
+                                          const v1::ResumeDeliveryRequest* request,
+                                          v1::ResumeDeliveryResponse* response) {
+  const absl::StatusOr<Change> change = CheckChange(*context, "ResumeDelivery", *request);
+  if (!change.ok()) return ToGrpcStatus(change.status());
+  if (change->validate_only) {
+    response->set_changed(parts_.dispatcher->GetLedger().paused);
+    return grpc::Status::OK;
+  }
+  response->set_changed(parts_.dispatcher->ResumeDelivery());
+  const absl::StatusOr<std::string> id = Audit(
+      *change, response->changed() ? "paused → delivering" : "was not paused", absl::OkStatus());
+  if (!id.ok()) return ToGrpcStatus(id.status());
+  response->set_audit_event_id(*id);
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::Reconnect(grpc::ServerContext* context,
+                                     const v1::ReconnectRequest* request,
+                                     v1::ReconnectResponse* response) {
+  const absl::StatusOr<Change> change = CheckChange(*context, "Reconnect", *request);
+  if (!change.ok()) return ToGrpcStatus(change.status());
+  const ConnectionStatus connection = parts_.transport->GetStatus();
+  if (connection.state == ConnectionState::kConnected)
+    response->set_dropped_epoch(connection.epoch);
+  if (change->validate_only) return grpc::Status::OK;
+  parts_.transport->Reconnect();
+  const absl::StatusOr<std::string> id = Audit(
+      *change,
+      absl::StrCat("was ", ConnectionStateName(connection.state), ", epoch ", connection.epoch),
+      absl::OkStatus());
+  if (!id.ok()) return ToGrpcStatus(id.status());
+  response->set_audit_event_id(*id);
+  return grpc::Status::OK;
+}
+
+void AdminService::PendingToProto(const PendingRecord& record, v1::PendingOperationView view,
+                                  v1::PendingOperation* proto) const {
+  ToProto(record, parts_.drainer->FindAttempts(record.sequence), view, proto);
+}
+
+grpc::Status AdminService::ListPendingOperations(grpc::ServerContext*,
+                                                 const v1::ListPendingOperationsRequest* request,
+                                                 v1::ListPendingOperationsResponse* response) {
+  absl::StatusOr<PendingBrowser::Page> page =
+      browser_.List(request->filter(), request->page_size(), request->page_token(),
+                    request->view() == v1::PENDING_OPERATION_VIEW_FULL);
+  if (!page.ok()) return ToGrpcStatus(page.status());
+  for (const PendingRecord& record : page->records) {
+    PendingToProto(record, request->view(), response->add_operations());
+  }
+  response->set_next_page_token(page->next_page_token);
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::GetPendingOperation(grpc::ServerContext*,
+                                               const v1::GetPendingOperationRequest* request,
+                                               v1::GetPendingOperationResponse* response) {
+  const absl::StatusOr<PendingRecord> record =
+      browser_.Get(request->operation_id(), request->view() == v1::PENDING_OPERATION_VIEW_FULL);
+  if (!record.ok()) return ToGrpcStatus(record.status());
+  PendingToProto(*record, request->view(), response->mutable_operation());
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::RetryPendingOperations(grpc::ServerContext* context,
+                                                  const v1::RetryPendingOperationsRequest* request,
+                                                  v1::RetryPendingOperationsResponse* response) {
+  const absl::StatusOr<Change> change = CheckChange(*context, "RetryPendingOperations", *request);
+  if (!change.ok()) return ToGrpcStatus(change.status());
+  if (request->filter().empty()) return ToGrpcStatus(error::FilterRequired());
+  const absl::StatusOr<Filter> filter = ParsePendingFilter(request->filter());
+  if (!filter.ok()) return ToGrpcStatus(filter.status());
+  const ConnectionStatus connection = parts_.transport->GetStatus();
+  if (connection.state != ConnectionState::kConnected) {
+    return ToGrpcStatus(error::NatsUnavailable(connection.last_error));
+  }
+  int64_t matched = 0;
+  absl::flat_hash_set<uint64_t> keys;
+  const absl::Status walked = browser_.ForEach(*filter, [&](const PendingRecord& record) {
+    ++matched;
+    // Only the head of a blocked key has attempts behind it, and a delay to end.
+    if (parts_.drainer->FindAttempts(record.sequence).has_value()) {
+      keys.insert(HashOrderingKey(record.ordering_key));
+    }
+    return absl::OkStatus();
+  });
+  if (!walked.ok()) return ToGrpcStatus(walked);
+  response->set_matched_count(matched);
+  if (change->validate_only) return grpc::Status::OK;
+  parts_.drainer->RetryNow(std::vector<uint64_t>(keys.begin(), keys.end()));
+  const absl::StatusOr<std::string> id =
+      Audit(*change, absl::StrCat("filter ", request->filter(), ": ", matched, " operations"),
+            absl::OkStatus());
+  if (!id.ok()) return ToGrpcStatus(id.status());
+  response->set_audit_event_id(*id);
+  return grpc::Status::OK;
+}
+
+absl::StatusOr<int64_t> AdminService::Purge(const Filter& filter, int64_t* in_flight_count) {
+  int64_t matched = 0;
+  int64_t purged = 0;
+  std::vector<uint64_t> chunk;
+  const auto purge_chunk = [&]() -> absl::Status {
+    const absl::StatusOr<int64_t> removed = parts_.queue->Purge(chunk);
+    if (!removed.ok()) return removed.status();
+    purged += *removed;
+    chunk.clear();
+    return absl::OkStatus();
+  };
+  absl::Status status = browser_.ForEach(filter, [&](const PendingRecord& record) {
+    ++matched;
+    chunk.push_back(record.sequence);
+    return chunk.size() < kPurgeChunk ? absl::OkStatus() : purge_chunk();
+  });
+  if (status.ok() && !chunk.empty()) status = purge_chunk();
+  if (!status.ok()) return status;
+  *in_flight_count = matched - purged;
+  return purged;
+}
+
+grpc::Status AdminService::PurgePendingOperations(grpc::ServerContext* context,
+                                                  const v1::PurgePendingOperationsRequest* request,
+                                                  v1::PurgePendingOperationsResponse* response) {
+  const absl::StatusOr<Change> change = CheckChange(*context, "PurgePendingOperations", *request);
+  if (!change.ok()) return ToGrpcStatus(change.status());
+  if (request->filter().empty()) return ToGrpcStatus(error::FilterRequired());
+  const absl::StatusOr<Filter> filter = ParsePendingFilter(request->filter());
+  if (!filter.ok()) return ToGrpcStatus(filter.status());
+  if (!request->force() || change->validate_only) {
+    int64_t purgeable = 0;
+    int64_t in_flight = 0;
+    const absl::Status walked = browser_.ForEach(*filter, [&](const PendingRecord& record) {
+      ++(record.claimed ? in_flight : purgeable);
+      if (!record.claimed && purgeable <= kSampleSize) {
+        PendingToProto(record, v1::PENDING_OPERATION_VIEW_BASIC, response->add_sample());
+      }
+      return absl::OkStatus();
+    });
+    response->set_purge_count(purgeable);
+    response->set_in_flight_count(in_flight);
+    return ToGrpcStatus(walked);
+  }
+  int64_t in_flight = 0;
+  const absl::StatusOr<int64_t> purged = Purge(*filter, &in_flight);
+  const absl::StatusOr<std::string> id = Audit(
+      *change,
+      absl::StrCat("filter ", request->filter(), ": ", purged.value_or(0), " operations purged"),
+      purged.status());
+  if (!purged.ok()) return ToGrpcStatus(purged.status());
+  response->set_purge_count(*purged);
+  response->set_in_flight_count(in_flight);
+  if (!id.ok()) return ToGrpcStatus(id.status());
+  response->set_audit_event_id(*id);
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::ListAuditEvents(grpc::ServerContext*,
+                                           const v1::ListAuditEventsRequest* request,
+                                           v1::ListAuditEventsResponse* response) {
+  const absl::StatusOr<Filter> filter = ParseAuditFilter(request->filter());
+  if (!filter.ok()) return ToGrpcStatus(filter.status());
+  const absl::StatusOr<int64_t> size = PageSize(request->page_size());
+  if (!size.ok()) return ToGrpcStatus(size.status());
+  const absl::StatusOr<std::string> before_id =
+      ParsePageToken(request->page_token(), request->filter());
+  if (!before_id.ok()) return ToGrpcStatus(before_id.status());
+  const absl::StatusOr<AuditPage> page =
+      parts_.audit->List(static_cast<size_t>(*size), *before_id,
+                         [&](const AuditEvent& event) { return AuditMatches(*filter, event); });
+  if (!page.ok()) return ToGrpcStatus(page.status());
+  for (const AuditEvent& event : page->events) ToProto(event, response->add_events());
+  if (!page->next_before_id.empty()) {
+    response->set_next_page_token(MakePageToken(page->next_before_id, request->filter()));
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::GetEffectiveConfig(grpc::ServerContext*,
+                                              const v1::GetEffectiveConfigRequest*,
+                                              v1::GetEffectiveConfigResponse* response) {
+  for (const EffectiveSetting& setting : parts_.config) {
+    v1::ConfigSetting* proto = response->add_settings();
+    proto->set_name(std::string(setting.name));
+    proto->set_value(setting.value);
+    proto->set_source(std::string(setting.source));
+    proto->set_description(std::string(setting.description));
+  }
+  return grpc::Status::OK;
+}
+
+}  // namespace router

@@ -1,0 +1,27 @@
+#ifndef ROUTER_SERVER_SERVICES_PUBLISH_CALL_H_
+#define ROUTER_SERVER_SERVICES_PUBLISH_CALL_H_
+
+#include <grpcpp/completion_queue.h>
+
+#include "absl/status/status.h"
+#include "server/services/publisher_service.h"
+
+namespace router {
+
+// Begins to wait for a call of the method on `queue`. Each call that comes in begins to wait for
+// the next one, so the number of waiting handlers stays as it is.
+void AwaitPublish(PublisherContext* context, grpc::ServerCompletionQueue* queue);
+void AwaitPublishBatch(PublisherContext* context, grpc::ServerCompletionQueue* queue);
+void AwaitPublishStream(PublisherContext* context, grpc::ServerCompletionQueue* queue);
+
+// Most messages in one batch, and in one frame of a stream.
+inline constexpr int64_t kBatchMessagesMax = 10000;
+// BATCH_INVALID unless a batch or frame has 1 to kBatchMessagesMax messages.
+absl::Status CheckBatchSize(int64_t message_count);
+
+// When the caller of `server_context` stops waiting, on the monotonic clock.
+SteadyTime CallerDeadline(const grpc::ServerContext& server_context, SteadyTime now);
+
+}  // namespace router
+
+#endif  // ROUTER_SERVER_SERVICES_PUBLISH_CALL_H_

@@ -1,0 +1,76 @@
+#ifndef ROUTER_TESTS_CLIENTS_FAKE_ADMIN_SERVICE_H_
+#define ROUTER_TESTS_CLIENTS_FAKE_ADMIN_SERVICE_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "google/protobuf/message.h"
+#include "router/v1/admin.grpc.pb.h"
+
+namespace router::testing {
+
+// Answers with what a test has put in, and remembers what it was asked. Thread-safe.
+class FakeAdminService final : public v1::AdminService::Service {
+ public:
+  // All calls fail like this.
+  void Fail(const grpc::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+  void SetStatus(const v1::RouterStatus& status) ABSL_LOCKS_EXCLUDED(mutex_);
+  void AddOperation(const v1::PendingOperation& operation) ABSL_LOCKS_EXCLUDED(mutex_);
+  void AddAuditEvent(const v1::AuditEvent& event) ABSL_LOCKS_EXCLUDED(mutex_);
+  void AddSetting(const v1::ConfigSetting& setting) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // The requests so far, as "MethodRequest {text format in one line}".
+  std::vector<std::string> requests() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Until WatchStatus has sent as many reports.
+  bool WaitForReports(int reports) const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  grpc::Status GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*,
+                         v1::GetStatusResponse*) override;
+  grpc::Status WatchStatus(grpc::ServerContext*, const v1::WatchStatusRequest*,
+                           grpc::ServerWriter<v1::WatchStatusResponse>*) override;
+  grpc::Status GetFailOpenMode(grpc::ServerContext*, const v1::GetFailOpenModeRequest*,
+                               v1::GetFailOpenModeResponse*) override;
+  grpc::Status SetFailOpenMode(grpc::ServerContext*, const v1::SetFailOpenModeRequest*,
+                               v1::SetFailOpenModeResponse*) override;
+  grpc::Status PauseDelivery(grpc::ServerContext*, const v1::PauseDeliveryRequest*,
+                             v1::PauseDeliveryResponse*) override;
+  grpc::Status ResumeDelivery(grpc::ServerContext*, const v1::ResumeDeliveryRequest*,
+                              v1::ResumeDeliveryResponse*) override;
+  grpc::Status Reconnect(grpc::ServerContext*, const v1::ReconnectRequest*,
+                         v1::ReconnectResponse*) override;
+  grpc::Status ListPendingOperations(grpc::ServerContext*, const v1::ListPendingOperationsRequest*,
+                                     v1::ListPendingOperationsResponse*) override;
+  grpc::Status GetPendingOperation(grpc::ServerContext*, const v1::GetPendingOperationRequest*,
+                                   v1::GetPendingOperationResponse*) override;
+  grpc::Status RetryPendingOperations(grpc::ServerContext*,
+                                      const v1::RetryPendingOperationsRequest*,
+                                      v1::RetryPendingOperationsResponse*) override;
+  grpc::Status PurgePendingOperations(grpc::ServerContext*,
+                                      const v1::PurgePendingOperationsRequest*,
+                                      v1::PurgePendingOperationsResponse*) override;
+  grpc::Status ListAuditEvents(grpc::ServerContext*, const v1::ListAuditEventsRequest*,
+                               v1::ListAuditEventsResponse*) override;
+  grpc::Status GetEffectiveConfig(grpc::ServerContext*, const v1::GetEffectiveConfigRequest*,
+                                  v1::GetEffectiveConfigResponse*) override;
+
+ private:
+  // Remembers the request and returns how the call is to end.
+  grpc::Status Start(const google::protobuf::Message& request) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  mutable absl::Mutex mutex_;
+  grpc::Status failure_ ABSL_GUARDED_BY(mutex_);
+  v1::RouterStatus status_ ABSL_GUARDED_BY(mutex_);
+  std::vector<v1::PendingOperation> operations_ ABSL_GUARDED_BY(mutex_);
+  std::vector<v1::AuditEvent> events_ ABSL_GUARDED_BY(mutex_);
+  std::vector<v1::ConfigSetting> settings_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> requests_ ABSL_GUARDED_BY(mutex_);
+  int reports_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace router::testing
+
+#endif  // ROUTER_TESTS_CLIENTS_FAKE_ADMIN_SERVICE_H_

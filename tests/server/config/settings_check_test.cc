@@ -1,0 +1,130 @@
+#include "server/config/settings_check.h"
+
+#include <fstream>
+#include <string>
+
+#include "absl/strings/str_join.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace router {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+class SettingsCheckTest : public ::testing::Test {
+ protected:
+  static std::string WriteFile(const std::string& name, const std::string& content) {
+    const std::string path = ::testing::TempDir() + "/" + name;
+    std::ofstream(path) << content;
+    return path;
+  }
+
+  Settings settings_ = DefaultSettings();
+};
+
+TEST_F(SettingsCheckTest, ListensBeyondLoopbackOnlyWhenInsecure) {
+  for (const char* address : {"0.0.0.0:50051", "[::]:50051", "10.0.0.1:1", "router.example:1"}) {
+    settings_.insecure = false;
+    settings_.grpc_listen = address;
+    EXPECT_THAT(CheckSettings(settings_), ElementsAre(StartsWith("grpc_listen: "))) << address;
+    settings_.insecure = true;
+    EXPECT_THAT(CheckSettings(settings_), IsEmpty()) << address;
+  }
+  settings_ = DefaultSettings();
+  settings_.http_listen = "0.0.0.0:9001";
+  EXPECT_THAT(CheckSettings(settings_),
+              ElementsAre("http_listen: 0.0.0.0:9001 can be reached from other machines, without "
+                          "TLS or authentication; listen at 127.0.0.1, or set insecure to allow "
+                          "it"));
+}
+
+TEST_F(SettingsCheckTest, LoopbackHasManyNames) {
+  for (const char* address : {"127.0.0.1:0", "127.9.9.9:65535", "[::1]:50051", "localhost:1"}) {
+    settings_.grpc_listen = address;
+    EXPECT_THAT(CheckSettings(settings_), IsEmpty()) << address;
+  }
+}
+
+TEST_F(SettingsCheckTest, AddressesAreHostAndPort) {
+  settings_.insecure = true;
+  for (const char* address : {"", "50051", ":50051", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x",
+                              "127.0.0.1:65536", "127.0.0.1:-1", "::1:50051", "[]:1"}) {
+    settings_.http_listen = address;
+    EXPECT_THAT(CheckSettings(settings_), ElementsAre(StartsWith("http_listen: "))) << address;
+  }
+}
+
+TEST_F(SettingsCheckTest, UrlsAreServersWithoutCredentials) {
+  settings_.nats_urls = {"nats://a:1", "tls://b.example:4222", "c:4222", "d", "nats://[::1]:4222"};
+  EXPECT_THAT(CheckSettings(settings_), IsEmpty());
+  for (const char* url :
+       {"http://a:1", "nats://", "nats://a:b", "a:0", "nats://a:1/x", "::1:4222"}) {
+    settings_.nats_urls = {url};
+    EXPECT_THAT(CheckSettings(settings_), ElementsAre(StartsWith("nats_urls: "))) << url;
+  }
+  settings_.nats_urls = {"nats://joe:hunter2@a:1"};
+  const std::string errors = absl::StrJoin(CheckSettings(settings_), "\n");
+  EXPECT_THAT(errors, HasSubstr("nats_password_file"));
+  EXPECT_THAT(errors, Not(HasSubstr("hunter2")));
+}
+
+TEST_F(SettingsCheckTest, CredentialsComeInOneWay) {
+  settings_.nats_user = "joe";
+  EXPECT_THAT(CheckSettings(settings_), ElementsAre(StartsWith("nats_user, nats_password_file:")));
+  settings_.nats_password_file = "/p";
+  EXPECT_THAT(CheckSettings(settings_), IsEmpty());
+  settings_.nats_creds_file = "/c";
+  EXPECT_THAT(CheckSettings(settings_),
+              ElementsAre("nats_user, nats_token_file, nats_creds_file: only one of them can be "
+                          "used"));
+}
+
+TEST_F(SettingsCheckTest, TlsOptionsNeedTlsAndEachOther) {
+  settings_.nats_tls_cert_file = "/c";
+  EXPECT_THAT(CheckSettings(settings_),
+              ElementsAre(StartsWith("nats_tls_cert_file, nats_tls_key_file:"),
+                          StartsWith("nats_tls_enabled:")));
+  settings_.nats_tls_key_file = "/k";
+  settings_.nats_tls_enabled = true;
+  EXPECT_THAT(CheckSettings(settings_), IsEmpty());
+}
+
+TEST_F(SettingsCheckTest, LongestDelayIsNotShorterThanTheFirst) {
+  settings_.nats_max_reconnect_delay = absl::Milliseconds(999);
+  EXPECT_THAT(CheckSettings(settings_), ElementsAre(StartsWith("nats_max_reconnect_delay_ms:")));
+}
+
+TEST_F(SettingsCheckTest, ThePendingQueueNeedsAFolder) {
+  settings_.pending_dir = "";
+  EXPECT_THAT(CheckSettings(settings_), ElementsAre("pending_dir: must not be empty"));
+}
+
+TEST_F(SettingsCheckTest, LoadsSecretsWithoutTheNewlineAtTheEnd) {
+  settings_.nats_password_file = WriteFile("password", " hunter2 \n");
+  settings_.nats_token_file = WriteFile("token", "t0ken\r\n");
+  EXPECT_THAT(LoadSecrets(settings_), IsEmpty());
+  EXPECT_EQ(settings_.nats_password, " hunter2 ");
+  EXPECT_EQ(settings_.nats_token, "t0ken");
+}
+
+TEST_F(SettingsCheckTest, NamesTheFilesThatCannotBeRead) {
+  settings_.nats_password_file = "/does/not/exist";
+  settings_.nats_token_file = WriteFile("empty", "");
+  settings_.nats_creds_file = ::testing::TempDir();
+  settings_.nats_tls_key_file = "/nor/this";
+  EXPECT_THAT(
+      LoadSecrets(settings_),
+      ElementsAre(
+          "nats_password_file: cannot read \"/does/not/exist\": No such file or directory",
+          "nats_token_file: \"" + settings_.nats_token_file + "\" is empty",
+          "nats_creds_file: cannot read \"" + settings_.nats_creds_file + "\": Is a directory",
+          "nats_tls_key_file: cannot read \"/nor/this\": No such file or directory"));
+}
+
+}  // namespace
+}  // namespace router

@@ -1,0 +1,162 @@
+// What can never be delivered.
+#include <string>
+
+#include "absl/time/time.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "server/drainer/drainer.h"
+#include "tests/server/dispatcher/router_rig.h"
+
+namespace router {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::SizeIs;
+
+class DrainerDeadLetterTest : public ::testing::Test {
+ protected:
+  DrainerDeadLetterTest() : rig_(Options()) {}
+
+  RigOptions Options() {
+    RigOptions options;
+    options.contents = &contents_;
+    return options;
+  }
+
+  // The first of two messages of a key is refused; the second is delivered all the same.
+  void ExpectDeadLetter(Refusal refusal, const std::string& reason) {
+    rig_.Queue({"k", "1"});
+    rig_.Queue({"k", "2"});
+    rig_.transport.Connect();
+    rig_.transport.FailNext(Verdict::kRefused, FailureReason::kBrokerError, refusal);
+    EXPECT_TRUE(rig_.Drain());
+    EXPECT_THAT(rig_.StoredPayloads(), ElementsAre("2"));
+    ASSERT_THAT(rig_.observer.dead_letters, SizeIs(1));
+    EXPECT_EQ(rig_.observer.dead_letters[0].operation_id, 1u);
+    EXPECT_EQ(rig_.observer.dead_letters[0].reason.reason, reason);
+    EXPECT_EQ(rig_.observer.dead_letters[0].reason.error, "fake: broker_error");
+    EXPECT_EQ(rig_.observer.dead_letters[0].reason.attempts, 1);
+    ASSERT_THAT(contents_.dead_letters, SizeIs(1));
+    EXPECT_EQ(contents_.dead_letters[1].first.record.payload, "1");
+    EXPECT_EQ(rig_.ledger().dead_lettered, 1);
+    EXPECT_EQ(rig_.ledger().Unaccounted(), 0);
+    Call& direct = rig_.Publish({"k", "3"});
+    rig_.transport.Pump();
+    EXPECT_EQ(direct.outcome(), Outcome::kDelivered) << "the key is stuck";
+  }
+
+  MemoryPendingQueue::Contents contents_;
+  RouterRig rig_;
+};
+
+TEST_F(DrainerDeadLetterTest, RefusedForGood) { ExpectDeadLetter(Refusal::kOther, "refused"); }
+
+TEST_F(DrainerDeadLetterTest, NoStreamIsBelievedAfterSeveralAttemptsOnly) {
+  const int attempts_max = DrainerOptions().no_stream_attempts_max;
+  rig_.Queue({"k", "1"});
+  rig_.transport.Connect();
+  for (int attempt = 1; attempt <= attempts_max; ++attempt) {
+    EXPECT_THAT(rig_.observer.dead_letters, SizeIs(0)) << "after " << attempt - 1 << " attempts";
+    rig_.clock.Advance(absl::Seconds(10));
+    rig_.drainer.Step();
+    rig_.transport.FailNext(Verdict::kRefused, FailureReason::kBrokerError,
+                            Refusal::kNoStreamForSubject);
+    rig_.transport.ReleaseAll();
+    rig_.drainer.Step();
+  }
+  ASSERT_THAT(rig_.observer.dead_letters, SizeIs(1));
+  EXPECT_EQ(rig_.observer.dead_letters[0].reason.reason, "no_stream");
+  EXPECT_EQ(rig_.observer.dead_letters[0].reason.attempts, attempts_max);
+  EXPECT_EQ(rig_.ledger().Unaccounted(), 0);
+}
+
+TEST_F(DrainerDeadLetterTest, StreamThatComesLateTakesTheMessage) {
+  rig_.Queue({"k", "1"});
+  rig_.transport.Connect();
+  rig_.drainer.Step();
+  rig_.transport.FailNext(Verdict::kRefused, FailureReason::kBrokerError,
+                          Refusal::kNoStreamForSubject);
+  rig_.transport.ReleaseAll();
+  rig_.drainer.Step();
+  rig_.clock.Advance(absl::Seconds(1));
+  EXPECT_TRUE(rig_.Drain());
+  EXPECT_THAT(rig_.StoredPayloads(), ElementsAre("1"));
+  EXPECT_THAT(rig_.observer.dead_letters, SizeIs(0));
+}
+
+TEST_F(DrainerDeadLetterTest, TooLarge) {
+  ExpectDeadLetter(Refusal::kMessageTooLarge, "too_large");
+}
+
+TEST_F(DrainerDeadLetterTest, ExpiredIsNotSent) {
+  MessageSpec spec = {"k", "1"};
+  spec.ttl = absl::Seconds(10);
+  rig_.Queue(spec);
+  rig_.Queue({"k", "2"});
+  rig_.clock.Advance(absl::Seconds(10));
+  rig_.transport.Connect();
+  EXPECT_TRUE(rig_.Drain());
+  EXPECT_THAT(rig_.StoredPayloads(), ElementsAre("2"));
+  EXPECT_THAT(rig_.transport.HandedOver(), SizeIs(1));
+  ASSERT_THAT(rig_.observer.dead_letters, SizeIs(1));
+  EXPECT_EQ(rig_.observer.dead_letters[0].reason.reason, "expired");
+  EXPECT_EQ(rig_.observer.dead_letters[0].reason.attempts, 0);
+}
+
+TEST_F(DrainerDeadLetterTest, DeliversWhatHasNotExpiredYet) {
+  MessageSpec spec = {"k", "1"};
+  spec.ttl = absl::Seconds(10);
+  rig_.Queue(spec);
+  rig_.clock.Advance(absl::Seconds(9));
+  rig_.transport.Connect();
+  EXPECT_TRUE(rig_.Drain());
+  EXPECT_THAT(rig_.StoredPayloads(), ElementsAre("1"));
+}
+
+TEST_F(DrainerDeadLetterTest, HeadThatExpiresWhileItIsRetriedIsNotSentAgain) {
+  MessageSpec spec = {"k", "1"};
+  spec.ttl = absl::Seconds(10);
+  rig_.Queue(spec);
+  rig_.Queue({"k", "2"});
+  rig_.transport.Connect();
+  rig_.drainer.Step();
+  for (int i = 0; i < 2; ++i) {
+    rig_.transport.FailNext(Verdict::kFailed, FailureReason::kNoResponders);
+  }
+  rig_.transport.ReleaseAll();
+  rig_.drainer.Step();
+  rig_.clock.Advance(absl::Seconds(10));
+  EXPECT_TRUE(rig_.Drain());
+  EXPECT_THAT(rig_.StoredPayloads(), ElementsAre("2"));
+  ASSERT_THAT(rig_.observer.dead_letters, SizeIs(1));
+  EXPECT_EQ(rig_.observer.dead_letters[0].reason.reason, "expired");
+  EXPECT_EQ(rig_.observer.dead_letters[0].reason.attempts, 1);
+  EXPECT_FALSE(rig_.drainer.FindAttempts(1).has_value());
+}
+
+TEST_F(DrainerDeadLetterTest, HeadThatIsRefusedAfterRetriesTellsItsAttempts) {
+  rig_.Queue({"k", "1"});
+  rig_.transport.Connect();
+  rig_.drainer.Step();
+  rig_.transport.FailNext(Verdict::kFailed, FailureReason::kNoResponders);
+  rig_.transport.ReleaseAll();
+  rig_.drainer.Step();
+  rig_.transport.FailNext(Verdict::kRefused, FailureReason::kBrokerError, Refusal::kOther);
+  EXPECT_TRUE(rig_.Drain());
+  ASSERT_THAT(rig_.observer.dead_letters, SizeIs(1));
+  EXPECT_EQ(rig_.observer.dead_letters[0].reason.attempts, 2);
+}
+
+TEST_F(DrainerDeadLetterTest, RecordThatIsDamagedOnDiskLeavesTheBooksAsDamaged) {
+  rig_.Queue({"k", "1"});
+  const RemovedRecord record = {1, HashOrderingKey("k"), rig_.ledger().queued_bytes};
+  contents_.records.clear();
+  rig_.dispatcher.OnRemoved({record}, RemovalCause::kDamaged);
+  EXPECT_EQ(rig_.ledger().damaged, 1);
+  EXPECT_EQ(rig_.ledger().queued_count, 0);
+  EXPECT_EQ(rig_.ledger().queued_bytes, 0);
+  EXPECT_EQ(rig_.ledger().Unaccounted(), 0);
+}
+
+}  // namespace
+}  // namespace router

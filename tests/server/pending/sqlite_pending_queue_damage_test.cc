@@ -1,0 +1,243 @@
+// Damage is always noticed, what is damaged is kept aside, and the rest is served.
+#include <sys/stat.h>
+
+#include <filesystem>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "tests/server/pending/sqlite_queue_testing.h"
+
+namespace router {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr int64_t kFirstPageBytes = 4096;
+constexpr char kNeedle[] = "THE-PAYLOAD-THAT-WILL-BE-DAMAGED";
+
+class SqlitePendingQueueDamageTest : public SqliteQueueTest {
+ protected:
+  Operation* MakeNeedle() {
+    OperationSpec spec;
+    spec.payload = kNeedle;
+    return pool_.Make(spec);
+  }
+
+  // Where the needle's payload is in the database file.
+  int64_t FindNeedle() const {
+    const size_t at = ReadFile(db_path()).find(kNeedle);
+    EXPECT_NE(at, std::string::npos);
+    return static_cast<int64_t>(at);
+  }
+
+  bool KeepsADamagedLog(const std::string& directory) const {
+    for (const auto& file : std::filesystem::directory_iterator(directory)) {
+      if (absl::StrContains(file.path().string(), "pending.db-wal.damaged-")) return true;
+    }
+    return false;
+  }
+
+  // Opens what a crash would have left, with one byte turned over. Returns whether all `count`
+  // records are there, or whatever is missing was reported.
+  void ExpectNoticed(const std::string& file, int64_t offset, size_t count) {
+    const std::string crashed = folder_.path() + "/crashed";
+    CopyFiles(crashed);
+    FlipByte(absl::StrCat(crashed, "/", file), offset);
+    ErrorLog errors;
+    SqlitePendingQueue::Options options = options_;
+    options.directory = crashed;
+    options.on_error = [&errors](absl::string_view op, const std::string& error) {
+      errors.Add(op, error);
+    };
+    RecordingObserver observer;
+    SqlitePendingQueue queue(options);
+    const absl::StatusOr<RecoveredQueue> recovered = queue.Open(&observer);
+    if (!recovered.ok() && file == "pending.db" && offset < kFirstPageBytes) {
+      // Without its first page SQLite knows nothing of a database.
+      EXPECT_EQ(recovered.status().code(), absl::StatusCode::kDataLoss)
+          << file << " at " << offset << ": " << recovered.status();
+      return;
+    }
+    ASSERT_TRUE(recovered.ok()) << file << " at " << offset << ": " << recovered.status();
+    if (errors.size() == 0) {
+      ASSERT_EQ(recovered->records.size(), count) << file << " at " << offset;
+    }
+    absl::StatusOr<std::vector<PendingRecord>> records = queue.Scan(0, 1000, true);
+    ASSERT_TRUE(records.ok()) << file << " at " << offset << ": " << records.status();
+    EXPECT_EQ(records->size(), recovered->records.size()) << file << " at " << offset;
+    for (const PendingRecord& record : *records) {
+      EXPECT_EQ(record.payload, absl::StrCat(record.sequence - 1)) << file << " at " << offset;
+    }
+    // Whatever happened, sequences are not given twice.
+    OperationPool pool;
+    Operation* const next = pool.MakeMany(1)[0];
+    AppendAll(&queue, &observer, {next});
+    EXPECT_GT(next->operation_id, count) << file << " at " << offset;
+  }
+};
+
+TEST_F(SqlitePendingQueueDamageTest, ADamagedRowIsSetAsideWhenTheQueueIsOpened) {
+  Open();
+  Append({pool_.Make({}), MakeNeedle(), pool_.Make({})});
+  queue_.reset();
+  FlipByte(db_path(), FindNeedle() + 3);
+  Open();
+  EXPECT_EQ(errors_.Count("read"), 1) << errors_.ToString();
+  EXPECT_THAT(errors_.ToString(), HasSubstr("record 2 of"));
+  ASSERT_EQ(recovered_.records.size(), 2u);
+  EXPECT_EQ(queue_->GetStats().count, 2);
+  EXPECT_THAT(SequencesOf(Claim()), ElementsAre(1, 3));
+  EXPECT_TRUE(AppendOne().ok());
+
+  Open();
+  EXPECT_EQ(errors_.size(), 1) << errors_.ToString();
+  EXPECT_EQ(recovered_.records.size(), 3u);
+}
+
+TEST_F(SqlitePendingQueueDamageTest, ADamagedRowIsSetAsideWhenItIsRead) {
+  Open();
+  Operation* const needle = MakeNeedle();
+  Append({pool_.Make({}), needle, pool_.Make({})});
+  // More than SQLite keeps in memory, so that the first rows are read from the disk again.
+  OperationSpec spec;
+  spec.payload = std::string(100000, 'x');
+  for (int i = 0; i < 25; ++i) {
+    std::vector<Operation*> batch;
+    for (int j = 0; j < 20; ++j) batch.push_back(pool_.Make(spec));
+    Append(batch);
+  }
+  FlipByte(db_path(), FindNeedle() + 3);
+  EXPECT_THAT(SequencesOf(Claim(2)), ElementsAre(1, 3));
+  EXPECT_EQ(errors_.Count("read"), 1) << errors_.ToString();
+  const auto removals = observer_.WaitForRemovals(1);
+  ASSERT_EQ(removals.size(), 1u);
+  EXPECT_EQ(removals[0].record.sequence, 2u);
+  EXPECT_EQ(removals[0].record.key_hash, needle->key_hash);
+  EXPECT_EQ(removals[0].record.size_bytes, needle->size_bytes);
+  EXPECT_EQ(removals[0].cause, RemovalCause::kDamaged);
+  EXPECT_EQ(queue_->GetStats().count, 502);
+}
+
+TEST_F(SqlitePendingQueueDamageTest, DamageInTheMiddleOfTheLogIsReportedAndTheLogKept) {
+  Open();
+  for (Operation* operation : pool_.MakeMany(10)) Append({operation});
+  options_.directory = folder_.path() + "/crashed";
+  CopyFiles(options_.directory);
+  const std::string log = options_.directory + "/pending.db-wal";
+  FlipByte(log, std::filesystem::file_size(log) / 2);
+  Open();
+  EXPECT_EQ(errors_.Count("open"), 1) << errors_.ToString();
+  EXPECT_TRUE(KeepsADamagedLog(options_.directory));
+  EXPECT_LT(recovered_.records.size(), 10u);
+  EXPECT_EQ(Scan().size(), recovered_.records.size());
+  EXPECT_TRUE(AppendOne().ok());
+  EXPECT_THAT(SequencesOf(Scan()), Contains(11));
+
+  Open();
+  EXPECT_EQ(errors_.size(), 1) << "reported once: " << errors_.ToString();
+}
+
+TEST_F(SqlitePendingQueueDamageTest, NoByteOfTheLogIsDamagedSilently) {
+  Open();
+  for (Operation* operation : pool_.MakeMany(10)) Append({operation});
+  const int64_t size = std::filesystem::file_size(log_path());
+  for (int64_t offset = 0; offset < size; offset += size / 40) {
+    ExpectNoticed("pending.db-wal", offset, 10);
+  }
+}
+
+TEST_F(SqlitePendingQueueDamageTest, NoByteOfTheDatabaseIsDamagedSilently) {
+  Open();
+  Append(pool_.MakeMany(100));
+  Open();
+  Append({});
+  const int64_t size = std::filesystem::file_size(db_path());
+  for (int64_t offset = 0; offset < size; offset += size / 100) {
+    ExpectNoticed("pending.db", offset, 100);
+  }
+}
+
+TEST_F(SqlitePendingQueueDamageTest, ADatabaseWithADamagedPageIsRebuiltFromTheOthers) {
+  Open();
+  const std::vector<Operation*> operations = pool_.MakeMany(2000);
+  Append(operations);
+  Claim(1);
+  ASSERT_TRUE(queue_->MoveToDeadLetters(1, {"refused", "no", 1}).ok());
+  queue_.reset();
+  // The header of a page in the middle of the rows.
+  const int64_t pages = std::filesystem::file_size(db_path()) / kFirstPageBytes;
+  for (int64_t i = 0; i < 8; ++i) FlipByte(db_path(), pages / 2 * kFirstPageBytes + i);
+  Open();
+  EXPECT_GE(errors_.Count("open"), 1) << errors_.ToString();
+  EXPECT_GT(recovered_.records.size(), 1900u);
+  EXPECT_LT(recovered_.records.size(), 1999u);
+  EXPECT_EQ(recovered_.records.back().sequence, 2000u);
+  EXPECT_EQ(recovered_.dead_letters, 1);
+  for (const PendingRecord& record : Scan()) {
+    EXPECT_EQ(record.payload, operations[record.sequence - 1]->message.payload);
+  }
+  EXPECT_TRUE(AppendOne().ok());
+  EXPECT_THAT(SequencesOf(Scan(2000)), ElementsAre(2001));
+
+  const int errors = errors_.size();
+  Open();
+  EXPECT_EQ(errors_.size(), errors) << errors_.ToString();
+}
+
+TEST_F(SqlitePendingQueueDamageTest, AMarkThatIsLostOrDamagedIsReported) {
+  Open();
+  Append(pool_.MakeMany(3));
+  queue_.reset();
+  std::filesystem::remove(mark_path());
+  Open();
+  EXPECT_EQ(errors_.Count("open"), 1) << errors_.ToString();
+  EXPECT_EQ(recovered_.records.size(), 3u);
+  queue_.reset();
+  WriteFile(mark_path(), std::string(8192, '\xff'));
+  Open();
+  EXPECT_EQ(errors_.Count("open"), 2) << errors_.ToString();
+  Open();
+  EXPECT_EQ(errors_.Count("open"), 2) << errors_.ToString();
+}
+
+TEST_F(SqlitePendingQueueDamageTest, SequencesAreNotReusedWithoutTheMark) {
+  Open();
+  Append(pool_.MakeMany(3));
+  queue_->Remove(SequencesOf(Claim()));
+  queue_.reset();
+  std::filesystem::remove(mark_path());
+  Open();
+  EXPECT_THAT(recovered_.records, IsEmpty());
+  EXPECT_TRUE(AppendOne().ok());
+  EXPECT_THAT(SequencesOf(Scan()), ElementsAre(4));
+}
+
+TEST_F(SqlitePendingQueueDamageTest, ADatabaseThatIsGoneIsReported) {
+  Open();
+  Append(pool_.MakeMany(3));
+  queue_.reset();
+  std::filesystem::remove(db_path());
+  Open();
+  EXPECT_EQ(errors_.Count("open"), 1) << errors_.ToString();
+  EXPECT_THAT(recovered_.records, IsEmpty());
+  EXPECT_TRUE(AppendOne().ok());
+  EXPECT_THAT(SequencesOf(Scan()), ElementsAre(4));
+}
+
+TEST_F(SqlitePendingQueueDamageTest, ALogWithoutItsDatabaseIsKept) {
+  Open();
+  Append(pool_.MakeMany(3));
+  options_.directory = folder_.path() + "/crashed";
+  CopyFiles(options_.directory);
+  std::filesystem::remove(options_.directory + "/pending.db");
+  Open();
+  EXPECT_EQ(errors_.Count("open"), 2) << errors_.ToString();
+  EXPECT_TRUE(KeepsADamagedLog(options_.directory));
+  EXPECT_THAT(recovered_.records, IsEmpty());
+}
+
+}  // namespace
+}  // namespace router

@@ -1,0 +1,127 @@
+// What a queue on disk accepts as its folder, and what it says otherwise.
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "tests/server/pending/sqlite_queue_testing.h"
+
+namespace router {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class SqlitePendingQueueOpenTest : public SqliteQueueTest {
+ protected:
+  void ExpectRefused(absl::StatusCode code, const std::string& because) {
+    const absl::Status status = TryOpen();
+    EXPECT_EQ(status.code(), code) << status;
+    EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr(directory_), HasSubstr(because)));
+  }
+
+  void RunSql(const std::string& sql) {
+    sqlite3* database = nullptr;
+    ASSERT_EQ(sqlite3_open(db_path().c_str(), &database), SQLITE_OK);
+    EXPECT_EQ(sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
+        << sqlite3_errmsg(database);
+    sqlite3_close(database);
+  }
+};
+
+TEST_F(SqlitePendingQueueOpenTest, CreatesItsFolderForThisUserOnly) {
+  options_.directory = directory_ + "/deeper/still";
+  Open();
+  struct stat info;
+  ASSERT_EQ(stat(options_.directory.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0700u);
+  for (const auto& file : std::filesystem::directory_iterator(options_.directory)) {
+    ASSERT_EQ(stat(file.path().c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 0777, 0600u) << file.path();
+  }
+}
+
+TEST_F(SqlitePendingQueueOpenTest, RefusesAFolderThatIsOpenAndNamesTheProcess) {
+  Open();
+  Append(pool_.MakeMany(1));
+  SqlitePendingQueue second(options_);
+  const absl::Status status = second.Open(&observer_).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr(directory_), HasSubstr(absl::StrCat("process ", getpid()))));
+  EXPECT_TRUE(AppendOne().ok());
+  Open();
+  EXPECT_EQ(recovered_.records.size(), 2u);
+}
+
+// Nobody may create files there, not even root.
+TEST_F(SqlitePendingQueueOpenTest, RefusesAFolderThatItMayNotWrite) {
+  options_.directory = "/sys/kernel";
+  const absl::Status status = TryOpen();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("/sys/kernel"));
+}
+
+TEST_F(SqlitePendingQueueOpenTest, RefusesAPathThatIsAFile) {
+  WriteFile(directory_, "not a folder");
+  ExpectRefused(absl::StatusCode::kFailedPrecondition, "Not a directory");
+}
+
+TEST_F(SqlitePendingQueueOpenTest, RefusesAFileThatIsNoDatabase) {
+  std::filesystem::create_directories(directory_);
+  const std::string content(10000, 'x');
+  WriteFile(db_path(), content);
+  ExpectRefused(absl::StatusCode::kDataLoss, "file is not a database");
+  EXPECT_EQ(ReadFile(db_path()), content);
+}
+
+TEST_F(SqlitePendingQueueOpenTest, RefusesADatabaseOfSomethingElseAndLeavesItAlone) {
+  std::filesystem::create_directories(directory_);
+  RunSql("CREATE TABLE theirs(x)");
+  const std::string content = ReadFile(db_path());
+  ExpectRefused(absl::StatusCode::kFailedPrecondition, "something else");
+  EXPECT_EQ(ReadFile(db_path()), content);
+}
+
+TEST_F(SqlitePendingQueueOpenTest, RefusesANewerFormat) {
+  Open();
+  Append(pool_.MakeMany(1));
+  queue_.reset();
+  RunSql("PRAGMA user_version = 2");
+  ExpectRefused(absl::StatusCode::kFailedPrecondition, "format 2 of a newer router");
+  RunSql("PRAGMA user_version = 1");
+  Open();
+  EXPECT_EQ(recovered_.records.size(), 1u);
+}
+
+TEST_F(SqlitePendingQueueOpenTest, IsReadableWithSql) {
+  Open();
+  OperationSpec spec;
+  spec.subject = "orders.eu";
+  spec.payload = "hello";
+  Append({pool_.Make(spec)});
+  queue_.reset();
+  RunSql(
+      "CREATE TEMP TABLE expected AS SELECT 1/(count(*) = 1) FROM pending WHERE sequence = 1 AND"
+      " accepted_at_ms = 1767225600123 AND expires_at_ms IS NULL AND guarantee = 1 AND"
+      " caller_chose_id = 0 AND message_id = 'id' AND subject = 'orders.eu' AND"
+      " ordering_key = 'orders.eu' AND payload = CAST('hello' AS BLOB);"
+      "SELECT json(CASE WHEN (SELECT * FROM expected) = 1 THEN '1' ELSE 'wrong' END)");
+}
+
+TEST_F(SqlitePendingQueueOpenTest, StartsWhereTheLastOneEndedWithALogLeftBehind) {
+  Open();
+  Append(pool_.MakeMany(3));
+  options_.directory = folder_.path() + "/crashed";
+  CopyFiles(options_.directory);
+  ASSERT_GT(std::filesystem::file_size(options_.directory + "/pending.db-wal"), 0u);
+  Open();
+  EXPECT_EQ(errors_.size(), 0) << errors_.ToString();
+  EXPECT_THAT(PayloadsOf(Claim()), ElementsAre("0", "1", "2"));
+}
+
+}  // namespace
+}  // namespace router

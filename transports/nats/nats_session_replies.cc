@@ -1,0 +1,124 @@
+// What NatsSession makes of the answers.
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "transports/nats/nats_session.h"
+#include "transports/nats/reply.h"
+
+namespace router {
+
+void NatsSession::HandleReplies(SteadyTime now) {
+  NatsConnection::Reply reply;
+  while (connection_->NextReply(&reply)) {
+    switch (reply.kind) {
+      case ReplyKind::kAck:
+        HandleAck(reply, now);
+        break;
+      case ReplyKind::kFence:
+        HandleFence(reply.number, now);
+        break;
+      case ReplyKind::kQuestion:
+        HandleAnswer(reply);
+        break;
+    }
+  }
+}
+
+void NatsSession::HandleAck(const NatsConnection::Reply& reply, SteadyTime now) {
+  const InFlight* const entry = window_->Find(reply.number);
+  if (entry == nullptr || entry->is_core || entry->state == InFlight::State::kMuted) return;
+  if (reply.no_responders) {
+    const absl::string_view subject = entry->delivery->message.subject;
+    HoldBackEntry(reply.number, FailureReason::kNoResponders, "no responders for the subject", now);
+    return Ask(subject);
+  }
+  StoredReply stored;
+  if (ParseStoredReply(reply.data, &stored)) {
+    return Confirm(reply.number, stored.stream, stored.sequence, stored.duplicate);
+  }
+  HandleUnusualAck(reply.number, reply.data, now);
+}
+
+void NatsSession::HandleUnusualAck(uint64_t number, absl::string_view data, SteadyTime now) {
+  PublishReply parsed = ParsePublishReply(data);
+  switch (parsed.kind) {
+    case PublishReply::Kind::kStored:
+      return Confirm(number, parsed.stream, parsed.sequence, parsed.duplicate);
+    case PublishReply::Kind::kRefused:
+      hold_back_.Forget(window_->Find(number)->delivery->message.subject, number, now);
+      return Refuse(number, parsed.refusal, std::move(parsed.error));
+    case PublishReply::Kind::kUnavailable:
+      return HoldBackEntry(number, FailureReason::kBrokerError, std::move(parsed.error), now);
+    case PublishReply::Kind::kMalformed:
+      return;  // Proves nothing: the deadline decides.
+  }
+}
+
+void NatsSession::Confirm(uint64_t number, absl::string_view stream, uint64_t sequence,
+                          bool duplicate) {
+  Delivery* const delivery = window_->Remove(number);
+  delivery->verdict = Verdict::kConfirmed;
+  delivery->stream = stream_names_->Intern(stream);
+  delivery->sequence = sequence;
+  delivery->duplicate = duplicate;
+  settled_.push_back(delivery);
+  if (!hold_back_.empty()) TransmitAll(hold_back_.Confirmed(delivery->message.subject, number));
+}
+
+void NatsSession::HoldBackEntry(uint64_t number, FailureReason reason, std::string error,
+                                SteadyTime now) {
+  InFlight* const entry = window_->Find(number);
+  entry->state = InFlight::State::kWaiting;
+  hold_back_.Refused(entry->delivery->message.subject, number, reason, std::move(error), now);
+}
+
+// No responders may mean that the stream has no leader just now, or that there is no such stream.
+void NatsSession::Ask(absl::string_view subject) {
+  const absl::optional<uint64_t> question = hold_back_.Ask(subject);
+  if (question.has_value()) connection_->SendQuestion(subject, *question);
+}
+
+// Anything but a clear "there is none" changes nothing: without JetStream the question itself has
+// no responders.
+void NatsSession::HandleAnswer(const NatsConnection::Reply& reply) {
+  const absl::optional<std::string> subject = hold_back_.TakeQuestion(reply.number);
+  if (!subject.has_value() || reply.no_responders) return;
+  if (ParseStreamNamesReply(reply.data) != StreamsForSubject::kNone) return;
+  for (const uint64_t number : hold_back_.Drop(*subject)) {
+    Refuse(number, Refusal::kNoStreamForSubject, "no stream takes this subject");
+  }
+}
+
+void NatsSession::HandleFence(uint64_t number, SteadyTime now) {
+  if (fences_.empty() || fences_.front() != number) return;
+  fences_.pop_front();
+  liveness_.PingAnswered(!fences_.empty(), now);
+  RefuseDenied();
+  for (; confirmed_below_ < number; ++confirmed_below_) {
+    const InFlight* const entry = window_->Find(confirmed_below_);
+    if (entry == nullptr || !entry->is_core || entry->state != InFlight::State::kSent) continue;
+    if (confirmed_below_ < suspect_below_) {
+      Settle(confirmed_below_, Verdict::kInDoubt, FailureReason::kBrokerError,
+             "the server denied a message that was sent at the same time");
+    } else {
+      Settle(confirmed_below_, Verdict::kConfirmed, FailureReason::kNone, "");
+    }
+  }
+  SendFenceWhereUseful(now);
+}
+
+void NatsSession::RefuseDenied() {
+  const absl::optional<std::string> denied = connection_->DeniedSubject();
+  if (!denied.has_value()) return;
+  bool found = denied->empty();  // Unreadable: it may be any.
+  for (uint64_t number = window_->head(); number < window_->tail(); ++number) {
+    const InFlight* const entry = window_->Find(number);
+    if (entry == nullptr || entry->state != InFlight::State::kSent) continue;
+    if (entry->delivery->message.subject != *denied) continue;
+    found = true;
+    Refuse(number, Refusal::kOther, "the server does not permit publishing to this subject");
+  }
+  if (found) suspect_below_ = window_->tail();
+}
+
+}  // namespace router
