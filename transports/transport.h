@@ -64,9 +64,17 @@ enum class Refusal {
 struct Delivery {
   Message message;
 
+  // A hash of the ordering key: deliveries with the same one are meant to be stored in the order of
+  // Publish.
+  uint64_t key_hash = 0;
+
   // Transient refusals are retried inside the transport until then; past it an unconfirmed delivery
   // is settled as kFailed or kInDoubt.
   SteadyTime deadline;
+
+  // Set by the owner. InfiniteFuture: surely never sent before. Otherwise an earlier attempt may
+  // have stored it, not before this time.
+  absl::Time first_sent_time = absl::InfiniteFuture();
 
   // Set by the transport before it reports the delivery; never touched by it afterwards.
   Verdict verdict = Verdict::kPending;

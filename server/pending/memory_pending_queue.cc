@@ -1,5 +1,7 @@
 #include "server/pending/memory_pending_queue.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 
 namespace router {
@@ -26,6 +28,7 @@ PendingRecord RecordOf(const Operation& operation, uint64_t sequence) {
   record.guarantee = operation.message.guarantee;
   record.accept_time = Stored(operation.accept_time);
   record.expire_time = Stored(operation.expire_time);
+  record.first_sent_time = Stored(operation.first_sent_time);
   record.size_bytes = operation.size_bytes;
   return record;
 }
@@ -51,6 +54,8 @@ absl::StatusOr<RecoveredQueue> MemoryPendingQueue::Open(Observer* observer) {
       bytes_ += stored.record.size_bytes;
     }
     recovered.dead_letters = contents_->dead_letters.size();
+    contents_->sending_through = std::min(contents_->sending_through, contents_->last_sequence);
+    recovered_sending_through_ = contents_->sending_through;
     open_ = true;
   }
   if (mode_ == Mode::kAutomatic) thread_ = std::thread([this] { RunWriter(); });
@@ -84,6 +89,43 @@ void MemoryPendingQueue::Release(absl::Span<const uint64_t> sequences) {
   }
 }
 
+absl::Status MemoryPendingQueue::NoteSending(uint64_t through) {
+  return RunBetweenCommits([&] {
+    absl::MutexLock lock(&mutex_);
+    contents_->sending_through = std::max(contents_->sending_through, through);
+    return absl::OkStatus();
+  });
+}
+
+void MemoryPendingQueue::NoteInDoubt(absl::Span<const uint64_t> sequences, absl::Time since) {
+  if (sequences.empty()) return;
+  absl::MutexLock lock(&mutex_);
+  if (mode_ == Mode::kAutomatic) {
+    inbox_.AddInDoubt(sequences, since);
+  } else {
+    for (uint64_t sequence : sequences) MarkInDoubt(sequence, since);
+  }
+}
+
+void MemoryPendingQueue::MarkInDoubt(uint64_t sequence, absl::Time since) {
+  if (!claimed_.contains(sequence)) return;
+  absl::Time& known = in_doubt_.try_emplace(sequence, since).first->second;
+  known = std::min(known, since);
+}
+
+PendingRecord MemoryPendingQueue::ReadRecord(uint64_t sequence) const {
+  PendingRecord record = contents_->records.at(sequence).record;
+  record.claimed = claimed_.contains(sequence);
+  if (sequence <= recovered_sending_through_) {
+    record.first_sent_time = std::min(record.first_sent_time, record.accept_time);
+  }
+  const auto doubt = in_doubt_.find(sequence);
+  if (doubt != in_doubt_.end()) {
+    record.first_sent_time = std::min(record.first_sent_time, doubt->second);
+  }
+  return record;
+}
+
 void MemoryPendingQueue::TrimOldest(int64_t count_max, int64_t bytes_max) {
   absl::MutexLock lock(&mutex_);
   inbox_.AddTrim(count_max, bytes_max);
@@ -103,8 +145,7 @@ absl::StatusOr<std::vector<PendingRecord>> MemoryPendingQueue::Claim(uint64_t af
       if (!records.empty() && bytes + record.size_bytes > bytes_max) break;
       bytes += record.size_bytes;
       claimed_.insert(it->first);
-      records.push_back(record);
-      records.back().claimed = true;
+      records.push_back(ReadRecord(it->first));
     }
     return absl::OkStatus();
   });
@@ -120,8 +161,7 @@ absl::StatusOr<std::vector<PendingRecord>> MemoryPendingQueue::Scan(uint64_t aft
     absl::MutexLock lock(&mutex_);
     for (auto it = contents_->records.upper_bound(after);
          it != contents_->records.end() && static_cast<int64_t>(records.size()) < count_max; ++it) {
-      records.push_back(it->second.record);
-      records.back().claimed = claimed_.contains(it->first);
+      records.push_back(ReadRecord(it->first));
       if (!with_payload) records.back().payload.clear();
     }
     return absl::OkStatus();
@@ -253,22 +293,14 @@ void MemoryPendingQueue::Commit(const PendingInbox& work) {
 
 absl::Status MemoryPendingQueue::Apply(const PendingInbox& work,
                                        std::vector<RemovedRecord>* trimmed) {
-  size_t next = 0;
-  for (const PendingInbox::Command& command : work.commands) {
-    const bool removes = command.kind == PendingInbox::Kind::kRemove;
-    if (!removes && command.kind != PendingInbox::Kind::kRelease) continue;
-    for (size_t i = 0; i < command.count; ++i, ++next) {
-      if (removes) delivered_.push_back(work.sequences[next]);
-      if (!removes) claimed_.erase(work.sequences[next]);
-    }
-  }
+  TakeSequences(work);
   if (!work.operations.empty() && !next_append_status_.ok()) {
     healthy_ = false;
     return std::exchange(next_append_status_, absl::OkStatus());
   }
   healthy_ = true;
   RemoveDelivered();
-  next = 0;
+  size_t next = 0;
   for (const PendingInbox::Command& command : work.commands) {
     if (command.kind == PendingInbox::Kind::kTrim) {
       Trim(command.count_max, command.bytes_max, trimmed);
@@ -277,6 +309,23 @@ absl::Status MemoryPendingQueue::Apply(const PendingInbox& work,
     }
   }
   return absl::OkStatus();
+}
+
+void MemoryPendingQueue::TakeSequences(const PendingInbox& work) {
+  size_t next = 0;
+  for (const PendingInbox::Command& command : work.commands) {
+    if (!command.has_sequences()) continue;
+    for (size_t i = 0; i < command.count; ++i) {
+      const uint64_t sequence = work.sequences[next++];
+      if (command.kind == PendingInbox::Kind::kRemove) {
+        delivered_.push_back(sequence);
+      } else if (command.kind == PendingInbox::Kind::kRelease) {
+        claimed_.erase(sequence);
+      } else {
+        MarkInDoubt(sequence, command.since);
+      }
+    }
+  }
 }
 
 void MemoryPendingQueue::RemoveDelivered() {
@@ -309,6 +358,7 @@ RemovedRecord MemoryPendingQueue::Erase(uint64_t sequence) {
   const RemovedRecord removed = {sequence, it->second.key_hash, it->second.record.size_bytes};
   bytes_ -= removed.size_bytes;
   claimed_.erase(sequence);
+  in_doubt_.erase(sequence);
   contents_->records.erase(it);
   return removed;
 }

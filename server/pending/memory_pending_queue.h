@@ -16,10 +16,12 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "server/pending/pending_inbox.h"
 #include "server/pending/pending_queue.h"
@@ -41,6 +43,7 @@ class MemoryPendingQueue final : public PendingQueue {
     std::map<uint64_t, StoredRecord> records;
     std::map<uint64_t, std::pair<StoredRecord, DeadLetterReason>> dead_letters;
     uint64_t last_sequence = 0;
+    uint64_t sending_through = 0;
   };
 
   // Borrows `contents`, which must outlive the queue; without, it has its own.
@@ -61,6 +64,8 @@ class MemoryPendingQueue final : public PendingQueue {
   void TrimOldest(int64_t count_max, int64_t bytes_max) override;
   absl::StatusOr<std::vector<PendingRecord>> Claim(uint64_t after, int64_t count_max,
                                                    int64_t bytes_max) override;
+  absl::Status NoteSending(uint64_t through) override;
+  void NoteInDoubt(absl::Span<const uint64_t> sequences, absl::Time since) override;
   absl::StatusOr<std::vector<PendingRecord>> Scan(uint64_t after, int64_t count_max,
                                                   bool with_payload) override;
   absl::StatusOr<int64_t> Purge(absl::Span<const uint64_t> sequences) override;
@@ -78,6 +83,9 @@ class MemoryPendingQueue final : public PendingQueue {
   void Commit(const PendingInbox& work) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Apply(const PendingInbox& work, std::vector<RemovedRecord>* trimmed)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TakeSequences(const PendingInbox& work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void MarkInDoubt(uint64_t sequence, absl::Time since) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  PendingRecord ReadRecord(uint64_t sequence) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   void RemoveDelivered() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Insert(Operation* operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Trim(int64_t count_max, int64_t bytes_max, std::vector<RemovedRecord>* trimmed)
@@ -94,6 +102,8 @@ class MemoryPendingQueue final : public PendingQueue {
   Contents* const contents_ ABSL_PT_GUARDED_BY(mutex_);
   PendingInbox inbox_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_set<uint64_t> claimed_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<uint64_t, absl::Time> in_doubt_ ABSL_GUARDED_BY(mutex_);
+  uint64_t recovered_sending_through_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<uint64_t> delivered_ ABSL_GUARDED_BY(mutex_);  // To be removed by the next commit.
   absl::Status next_append_status_ ABSL_GUARDED_BY(mutex_);
   int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;

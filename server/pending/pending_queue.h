@@ -5,9 +5,9 @@
 // record is in the hands of the drainer: nobody else may remove it. Claims are kept in memory only:
 // after a restart nothing is claimed.
 //
-// Append, Remove, Release and TrimOldest hand work to the queue's writer thread and return at once;
-// they take effect in the order of the calls. The other calls block their caller until the writer
-// has served them, between two commits.
+// Append, Remove, Release, NoteInDoubt and TrimOldest hand work to the queue's writer thread and
+// return at once; they take effect in the order of the calls. The other calls block their caller
+// until the writer has served them, between two commits.
 #ifndef ROUTER_SERVER_PENDING_PENDING_QUEUE_H_
 #define ROUTER_SERVER_PENDING_PENDING_QUEUE_H_
 
@@ -38,6 +38,9 @@ struct PendingRecord {
   Guarantee guarantee = Guarantee::kStored;
   absl::Time accept_time;
   absl::Time expire_time = absl::InfiniteFuture();
+  // Not before this it may have been sent to the broker for the first time; InfiniteFuture: surely
+  // never.
+  absl::Time first_sent_time = absl::InfiniteFuture();
   int64_t size_bytes = 0;
   bool claimed = false;  // Being delivered just now.
 };
@@ -118,6 +121,17 @@ class PendingQueue {
   // is an error of that record alone: it is set aside, loudly, and skipped.
   virtual absl::StatusOr<std::vector<PendingRecord>> Claim(uint64_t after, int64_t count_max,
                                                            int64_t bytes_max) = 0;
+
+  // Call before claimed records are handed to the broker. Durable before it returns: records up to
+  // `through` may have been sent. Those of them that a later Open finds, and that have no
+  // first_sent_time of their own, have their accept_time as such. On disk it is noted far ahead, so
+  // that few calls cost a commit. On error nothing may be sent.
+  virtual absl::Status NoteSending(uint64_t through) = 0;
+
+  // These were handed to the broker, not before `since`, and may or may not be stored there: from
+  // now on they have that first_sent_time, or the earlier one they had. Call while they are
+  // claimed; others are ignored. Kept in memory until they leave the queue.
+  virtual void NoteInDoubt(absl::Span<const uint64_t> sequences, absl::Time since) = 0;
 
   // Like Claim, but claims nothing and returns claimed records too. For inspection: callers ask for
   // small slices, so that the writer is never held up for long.

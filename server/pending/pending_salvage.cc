@@ -86,8 +86,9 @@ absl::Status CopyDeadLetters(SqliteDatabase* to, const std::string& from) {
   const std::string quoted = absl::StrReplaceAll(from, {{"'", "''"}});
   absl::Status status = to->Execute(absl::StrCat("ATTACH '", quoted, "' AS damaged_file"));
   if (!status.ok()) return status;
-  status = to->Execute(
-      "INSERT OR IGNORE INTO main.dead_letters SELECT * FROM damaged_file.dead_letters");
+  const std::string columns = RecordTable::DeadLetterColumns();
+  status = to->Execute(absl::StrCat("INSERT OR IGNORE INTO main.dead_letters(", columns,
+                                    ") SELECT ", columns, " FROM damaged_file.dead_letters"));
   const absl::Status detached = to->Execute("DETACH damaged_file");
   return status.ok() ? detached : status;
 }

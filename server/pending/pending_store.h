@@ -58,12 +58,17 @@ class PendingStore {
   // As of the last commit.
   const QueueState& committed() const { return committed_; }
 
+  // Records up to it were there at Open and may have been sent before it.
+  uint64_t recovered_sending_through() const { return recovered_sending_through_; }
+
   // RESOURCE_EXHAUSTED where `bytes` more would leave too little of the disk or exceed the file.
   absl::Status CheckRoom(int64_t bytes);
 
   absl::Status Begin();
   // The sequence it will have.
   absl::StatusOr<uint64_t> Insert(const Operation& operation);
+  // From the commit on it is noted that records up to `through` may have been sent, no others.
+  void SetSendingThrough(uint64_t through) { next_.sending_through = through; }
   // How many there were.
   absl::StatusOr<int64_t> DeleteRange(uint64_t first, uint64_t last);
   absl::Status CopyToDeadLetters(uint64_t sequence, const DeadLetterReason& reason);
@@ -114,6 +119,7 @@ class PendingStore {
   QueueState committed_;
   QueueState next_;  // Inside a transaction: what it will leave.
   bool next_has_appends_ = false;
+  uint64_t recovered_sending_through_ = 0;
 
   std::vector<uint64_t> damaged_;                // Found by Open and not yet set aside.
   absl::optional<uint64_t> lost_behind_commit_;  // A loss that has been reported.

@@ -64,6 +64,9 @@ absl::StatusOr<RecoveredQueue> PendingStore::Open() {
     committed_.last_sequence =
         std::max(committed_.last_sequence, recovered.records.back().sequence);
   }
+  // It was noted ahead of what there was: what is appended from now on has surely not been sent.
+  committed_.sending_through = std::min(committed_.sending_through, committed_.last_sequence);
+  recovered_sending_through_ = committed_.sending_through;
   // A disk that is full or fails must not keep the router from starting: the writer goes on trying.
   Repair().IgnoreError();
   return recovered;
@@ -118,6 +121,7 @@ absl::Status PendingStore::CheckHighWaterMark(
     if (committed_.commit_number == 0) return absl::OkStatus();
     ReportError("open", absl::StrCat("the high-water mark in ", options_.directory,
                                      " cannot be read: a loss would go unnoticed this time"));
+    committed_.sending_through = committed_.last_sequence;
     return absl::OkStatus();
   }
   const uint64_t last_sequence = std::max(committed_.last_sequence, known->last_sequence);
@@ -132,6 +136,8 @@ absl::Status PendingStore::CheckHighWaterMark(
   }
   committed_.commit_number = known->commit_number;
   committed_.last_sequence = last_sequence;
+  // What was noted is among what is lost.
+  committed_.sending_through = std::max(committed_.sending_through, last_sequence);
   return absl::OkStatus();
 }
 
@@ -204,6 +210,7 @@ absl::Status PendingStore::Rebuild(const absl::Status& damage) {
   }
   committed_.commit_number = known.commit_number;
   committed_.last_sequence = known.last_sequence;
+  committed_.sending_through = known.sending_through;
   return absl::OkStatus();
 }
 
@@ -241,6 +248,7 @@ absl::Status PendingStore::Reopen() {
     committed_ = known;
     return Fail("open", status);
   }
+  committed_.sending_through = std::max(committed_.sending_through, known.sending_through);
   if (status = Repair(); !status.ok()) return status;
   const absl::StatusOr<int64_t> count = database_->QueryInt64("SELECT count(*) FROM pending");
   if (!count.ok()) return Fail("open", count.status());

@@ -77,18 +77,22 @@ void PendingWriter::Execute(const PendingInbox& work) {
   }
 }
 
-// Claims are in memory, so releases need no commit; removals stay claimed until they are committed.
+// Claims and doubts are in memory, so they need no commit; removals stay claimed until they are
+// committed.
 void PendingWriter::TakeClaims(const PendingInbox& work) {
   size_t next = 0;
   for (const PendingInbox::Command& command : work.commands) {
-    const bool removes = command.kind == PendingInbox::Kind::kRemove;
-    if (!removes && command.kind != PendingInbox::Kind::kRelease) continue;
+    if (!command.has_sequences()) continue;
     for (size_t i = 0; i < command.count; ++i, ++next) {
       const uint64_t sequence = work.sequences[next];
-      if (!removes) {
+      if (!claimed_.contains(sequence)) continue;
+      if (command.kind == PendingInbox::Kind::kRelease) {
         claimed_.erase(sequence);
-      } else if (claimed_.contains(sequence)) {
+      } else if (command.kind == PendingInbox::Kind::kRemove) {
         delivered_.push_back(sequence);
+      } else {
+        absl::Time& since = in_doubt_.try_emplace(sequence, command.since).first->second;
+        since = std::min(since, command.since);
       }
     }
   }
@@ -188,14 +192,41 @@ void PendingWriter::Apply(const Changes& changes) {
   for (size_t i = 0; i < changes.appended.size(); ++i) {
     changes.appended[i]->operation_id = changes.first_sequence + i;
   }
-  for (uint64_t sequence : changes.delivered) claimed_.erase(sequence);
-  for (const RemovedRecord& record : changes.removed) claimed_.erase(record.sequence);
+  for (uint64_t sequence : changes.delivered) Forget(sequence);
+  for (const RemovedRecord& record : changes.removed) Forget(record.sequence);
   const bool was_empty = current_.count == 0;
   current_.count += changes.count;
   current_.bytes += changes.bytes;
   current_.removed_total += changes.delivered.size();
   if (was_empty || !changes.delivered.empty() || !changes.removed.empty()) RefreshOldest();
   PublishStats();
+}
+
+void PendingWriter::Forget(uint64_t sequence) {
+  claimed_.erase(sequence);
+  in_doubt_.erase(sequence);
+}
+
+absl::Time PendingWriter::FirstSentTime(const PendingRecord& record) const {
+  absl::Time first = record.first_sent_time;
+  if (record.sequence <= store_.recovered_sending_through()) {
+    first = std::min(first, record.accept_time);
+  }
+  const auto doubt = in_doubt_.find(record.sequence);
+  return doubt == in_doubt_.end() ? first : std::min(first, doubt->second);
+}
+
+absl::Status PendingWriter::NoteSending(uint64_t through) {
+  if (failing()) return failure_;
+  return SetSendingThrough(std::max(through, sending_through()));
+}
+
+absl::Status PendingWriter::SetSendingThrough(uint64_t through) {
+  absl::Status status = store_.Begin();
+  if (!status.ok()) return StopUntilRecovered(status);
+  store_.SetSendingThrough(through);
+  status = store_.Commit();
+  return status.ok() ? status : StopUntilRecovered(status);
 }
 
 absl::Status PendingWriter::Claim(uint64_t after, int64_t count_max, int64_t bytes_max,
@@ -214,6 +245,7 @@ absl::Status PendingWriter::Claim(uint64_t after, int64_t count_max, int64_t byt
           return Reading::kContinue;
         }
         record->claimed = true;
+        record->first_sent_time = FirstSentTime(*record);
         bytes += fields.size_bytes;
         claimed_[fields.sequence] = {fields.sequence, fields.key_hash, fields.size_bytes};
         records->push_back(*std::move(record));
@@ -244,6 +276,7 @@ absl::Status PendingWriter::Scan(uint64_t after, int64_t count_max, bool with_pa
           return Reading::kContinue;
         }
         record->claimed = claimed;
+        record->first_sent_time = FirstSentTime(*record);
         bytes += fields.size_bytes;
         records->push_back(*std::move(record));
         return static_cast<int64_t>(records->size()) < count_max ? Reading::kContinue
@@ -349,7 +382,9 @@ bool PendingWriter::ShrinkSome() {
   return more.ok() && *more;
 }
 
-void PendingWriter::Close() {
+void PendingWriter::Close(uint64_t sent_through) {
+  const uint64_t noted = std::max(sent_through, store_.recovered_sending_through());
+  if (!failing() && noted < sending_through()) SetSendingThrough(noted).IgnoreError();
   // Also cuts off what a failed commit has left, which would otherwise come back with the next
   // start.
   if (failing()) {

@@ -35,6 +35,7 @@ class PendingWriter {
                      std::vector<PendingRecord>* records);
   absl::Status Scan(uint64_t after, int64_t count_max, bool with_payload,
                     std::vector<PendingRecord>* records);
+  absl::Status NoteSending(uint64_t through);
   absl::Status Purge(absl::Span<const uint64_t> sequences, int64_t* purged);
   absl::Status MoveToDeadLetters(uint64_t sequence, const DeadLetterReason& reason);
 
@@ -46,10 +47,14 @@ class PendingWriter {
   // Gives unused disk space back, a little at a time; false when there is nothing more to do.
   bool ShrinkSome();
 
-  // Commits what is left, if it can be, and closes the files.
-  void Close();
+  // Commits what is left, if it can be, and closes the files. `sent_through`: no later record has
+  // been sent.
+  void Close(uint64_t sent_through);
 
   PendingQueueStats GetStats() const;
+
+  // Durably noted: records up to it may have been sent.
+  uint64_t sending_through() const { return store_.committed().sending_through; }
 
  private:
   // What one transaction changes; takes effect in memory when it is committed.
@@ -69,8 +74,11 @@ class PendingWriter {
   absl::Status Trim(int64_t count_max, int64_t bytes_max, Changes* changes);
   absl::Status DeleteRecords(absl::Span<const RemovedRecord> records, Changes* changes);
   absl::Status DeleteSequences(absl::Span<const uint64_t> sorted_sequences);
+  absl::Status SetSendingThrough(uint64_t through);
   absl::Status SetAside(const std::vector<RemovedRecord>& damaged);
 
+  absl::Time FirstSentTime(const PendingRecord& record) const;
+  void Forget(uint64_t sequence);
   void Apply(const Changes& changes);
   void TellRemoved(absl::Span<const RemovedRecord> records, RemovalCause cause);
   void RefreshOldest();
@@ -81,7 +89,8 @@ class PendingWriter {
   PendingStore store_;
   PendingQueue::Observer* observer_ = nullptr;
   absl::flat_hash_map<uint64_t, RemovedRecord> claimed_;
-  std::vector<uint64_t> delivered_;  // To be removed; claimed until they are.
+  absl::flat_hash_map<uint64_t, absl::Time> in_doubt_;  // Since when. Of records in the queue.
+  std::vector<uint64_t> delivered_;                     // To be removed; claimed until they are.
   PendingQueueStats current_;
 
   absl::Status failure_;  // Why the store is not open.

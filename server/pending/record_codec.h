@@ -32,6 +32,8 @@ struct RecordFields {
   absl::string_view ordering_key;
   absl::string_view headers;  // As EncodeHeaders writes them.
   absl::string_view payload;
+  absl::optional<int64_t> first_sent_at_ms;  // Absent: it had not been sent when it was written.
+  absl::optional<uint64_t> content_hash;     // Where the caller chose the id.
 };
 
 // Over every field, the lengths included.

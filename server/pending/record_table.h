@@ -24,6 +24,7 @@ struct QueueState {
   uint64_t last_sequence =
       0;                     // The last one given; never given again, also when the queue is empty.
   int64_t record_count = 0;  // Rows of `pending`.
+  uint64_t sending_through = 0;  // Rows up to it may have been sent to the broker.
 };
 
 // What a reader of rows wants next.
@@ -33,13 +34,16 @@ enum class Reading { kContinue, kStop };
 // time.
 class RecordTable {
  public:
-  static constexpr int kFormatVersion = 1;
+  static constexpr int kFormatVersion = 2;
 
-  // Creates the tables of a new database. FAILED_PRECONDITION where the database has another format
-  // or is none of ours.
+  // Creates the tables of a new database; brings those of an older format up to date.
+  // FAILED_PRECONDITION where the database has a newer format or is none of ours.
   static absl::Status EnsureFormat(SqliteDatabase* database);
 
   static absl::StatusOr<std::unique_ptr<RecordTable>> Prepare(SqliteDatabase* database);
+
+  // The names of the columns of `dead_letters`, for a statement.
+  static std::string DeadLetterColumns();
 
   absl::StatusOr<QueueState> ReadState();
   absl::Status WriteState(const QueueState& state);

@@ -9,6 +9,9 @@ namespace {
 // Purges take turns with commits.
 constexpr size_t kPurgeChunk = 4096;
 
+// How far ahead of what is sent it is noted: a commit for so many records.
+constexpr uint64_t kSendingLeap = 8192;
+
 PendingStore::Options StoreOptions(const SqlitePendingQueue::Options& options) {
   PendingStore::Options store;
   store.directory = options.directory;
@@ -43,6 +46,7 @@ absl::StatusOr<RecoveredQueue> SqlitePendingQueue::Open(Observer* observer) {
     absl::MutexLock lock(&mutex_);
     open_ = true;
   }
+  sending_through_ = writer_.sending_through();
   thread_ = std::thread([this] { RunWriter(); });
   return recovered;
 }
@@ -78,6 +82,25 @@ absl::StatusOr<std::vector<PendingRecord>> SqlitePendingQueue::Claim(uint64_t af
       RunOnWriter([&] { return writer_.Claim(after, count_max, bytes_max, &records); });
   if (!status.ok()) return status;
   return records;
+}
+
+absl::Status SqlitePendingQueue::NoteSending(uint64_t through) {
+  uint64_t sent = sent_through_;
+  while (sent < through && !sent_through_.compare_exchange_weak(sent, through)) {
+  }
+  if (through <= sending_through_) return absl::OkStatus();
+  return RunOnWriter([&] {
+    if (through <= sending_through_) return absl::OkStatus();
+    absl::Status status = writer_.NoteSending(through + kSendingLeap);
+    if (status.ok()) sending_through_ = writer_.sending_through();
+    return status;
+  });
+}
+
+void SqlitePendingQueue::NoteInDoubt(absl::Span<const uint64_t> sequences, absl::Time since) {
+  if (sequences.empty()) return;
+  absl::MutexLock lock(&mutex_);
+  inbox_.AddInDoubt(sequences, since);
 }
 
 absl::StatusOr<std::vector<PendingRecord>> SqlitePendingQueue::Scan(uint64_t after,
@@ -167,7 +190,7 @@ void SqlitePendingQueue::RunWriter() {
     }
     Serve(work);
     if (phase == Phase::kClosing) {
-      writer_.Close();
+      writer_.Close(sent_through_);
       absl::MutexLock lock(&mutex_);
       closed_ = true;
     }

@@ -13,6 +13,7 @@
 #include "server/pending/pending_queue.h"
 #include "tests/server/pending/pending_queue_contract_fixture.h"
 #include "tests/server/pending/pending_queue_lifecycle_contract.h"
+#include "tests/server/pending/pending_queue_sent_contract.h"
 #include "tests/server/pending/pending_testing.h"
 
 namespace router {

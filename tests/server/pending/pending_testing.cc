@@ -27,6 +27,10 @@ Operation* OperationPool::Make(const OperationSpec& spec) {
   operation.size_bytes = OperationSize(operation.message, operation.ordering_key);
   operation.accept_time = spec.accept_time;
   operation.expire_time = spec.expire_time;
+  operation.first_sent_time = spec.first_sent_time;
+  if (spec.caller_chose_id) {
+    operation.content_hash = HashContent(operation.message, operation.ordering_key);
+  }
   return &operation;
 }
 

@@ -32,6 +32,7 @@ struct OperationSpec {
   Guarantee guarantee = Guarantee::kStored;
   absl::Time accept_time = absl::FromUnixMillis(1767225600123);
   absl::Time expire_time = absl::InfiniteFuture();
+  absl::Time first_sent_time = absl::InfiniteFuture();
 };
 
 // Owns operations and the bytes they point to. Not thread-safe.
