@@ -41,6 +41,7 @@ NatsOptions NatsOptionsOf(const Settings& settings) {
   options.reconnect_delay = settings.nats_reconnect_delay;
   options.max_reconnect_delay = settings.nats_max_reconnect_delay;
   options.stable_after = settings.nats_stable_after;
+  options.strict_order = settings.nats_strict_order;
   options.max_in_flight = settings.nats_max_in_flight;
   return options;
 }

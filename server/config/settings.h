@@ -50,6 +50,7 @@ struct Settings {
   absl::Duration nats_ping_interval;
   int64_t nats_max_pings_out = 0;
   absl::Duration nats_ack_timeout;
+  bool nats_strict_order = false;
   int64_t nats_max_in_flight = 0;
   int64_t nats_max_in_flight_bytes = 0;
 

@@ -143,6 +143,8 @@ std::vector<SettingSpec> NatsDeliverySettings() {
              "Unanswered pings after which the connection counts as lost."),
       Number("nats_ack_timeout_ms", "nats", &S::nats_ack_timeout, "2000", {1, 10 * kMinuteMs},
              "How long one attempt to deliver waits for its confirmation."),
+      Flag("nats_strict_order", "nats", &S::nats_strict_order,
+           "Send a message only when everything before it of its ordering key is confirmed."),
       Number("nats_max_in_flight", "nats", &S::nats_max_in_flight, "65536", {1, 4 * kMillion},
              "Most messages sent and not confirmed."),
       Number("nats_max_in_flight_bytes", "nats", &S::nats_max_in_flight_bytes, "64MiB",

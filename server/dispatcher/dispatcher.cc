@@ -82,11 +82,6 @@ void Dispatcher::Route(Operation* operation, SteadyTime now, Work* work) {
     operation->reason = FailureReason::kTimeout;
     return Answer(operation, Outcome::kRejected, error::DeadlineExceeded(), work);
   }
-  if (ledger_.appending_bytes > options_.waiting_bytes_max) {  // The disk does not keep up.
-    operation->reason = FailureReason::kTimeout;
-    return Answer(operation, Outcome::kRejected,
-                  error::WindowFull(ledger_.appending_bytes, options_.waiting_bytes_max), work);
-  }
   operation->order = ++last_order_;
   if (paused_) {
     operation->behind_backlog = true;
@@ -137,6 +132,7 @@ bool Dispatcher::AnswerFromMemory(Operation* operation, SteadyTime now, Work* wo
 void Dispatcher::Deliver(Operation* operation, Work* work) {
   ++ledger_.in_flight_count;
   ledger_.in_flight_bytes += operation->size_bytes;
+  operation->failures_known = failures_;
   work->to_transport.push_back(operation);
 }
 
@@ -152,12 +148,20 @@ void Dispatcher::Enqueue(Operation* operation, SteadyTime now, Work* work) {
     return Answer(operation, Outcome::kRejected, error::DeadlineExceeded(), work);
   }
   if (MustHold(*operation)) return Hold(operation, work);
-  if (waiting_for_queue_.empty() && QueueHasRoom(operation->size_bytes)) {
+  // What was in the window comes out of a bound already.
+  const bool disk_keeps_up = operation->verdict != Verdict::kPending ||
+                             ledger_.appending_bytes <= options_.waiting_bytes_max;
+  if (disk_keeps_up && waiting_for_queue_.empty() && QueueHasRoom(operation->size_bytes)) {
     backlog_.Add(operation->key_hash);
     return Append(operation, work);
   }
   if (mode_->enabled() && !paused_) {
     return Answer(operation, Outcome::kDropped, absl::OkStatus(), work);
+  }
+  if (!disk_keeps_up) {
+    operation->reason = FailureReason::kTimeout;
+    return Answer(operation, Outcome::kRejected,
+                  error::WindowFull(ledger_.appending_bytes, options_.waiting_bytes_max), work);
   }
   const bool can_wait = options_.full_policy == FullPolicy::kBlock && accepting_ &&
                         operation->size_bytes <= options_.queue_bytes_max &&
@@ -250,11 +254,14 @@ uint64_t Dispatcher::epoch() const {
   return up_ ? epoch_ : 0;
 }
 
-bool Dispatcher::Redeliver(absl::Span<Operation* const> operations, uint64_t epoch) {
+bool Dispatcher::Redeliver(absl::Span<Operation* const> operations, uint64_t epoch,
+                           uint64_t failures) {
   absl::MutexLock lock(&mutex_);
   const int64_t count = static_cast<int64_t>(operations.size());
-  if (!up_ || epoch != epoch_ || paused_ || ledger_.in_flight_count + count > in_flight_max_)
+  if (!up_ || epoch != epoch_ || paused_ || failures != redelivery_failures_ ||
+      ledger_.in_flight_count + count > in_flight_max_) {
     return false;
+  }
   Work work;
   for (Operation* operation : operations) Deliver(operation, &work);
   ledger_.redelivering_count += count;

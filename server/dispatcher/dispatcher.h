@@ -90,9 +90,10 @@ class Dispatcher final : public Transport::Observer, public PendingQueue::Observ
   void Publish(PublishBatch* batch);
 
   // For the drainer: hands queued operations to the transport, in order. False, and nothing is
-  // handed over, when `epoch` is not the present connection, delivery is paused or the window lacks
-  // the room.
-  bool Redeliver(absl::Span<Operation* const> operations, uint64_t epoch);
+  // handed over, when `epoch` is not the present connection, delivery is paused, the window lacks
+  // the room, or more redelivered operations are to be TriedAgain than the `failures` the drainer
+  // knows of: what it is about to send might overtake one of them.
+  bool Redeliver(absl::Span<Operation* const> operations, uint64_t epoch, uint64_t failures);
   // The present connection, 0 while there is none. When it returns n, the drainer has been told of
   // the end of every connection before n.
   uint64_t epoch() const;
@@ -187,6 +188,8 @@ class Dispatcher final : public Transport::Observer, public PendingQueue::Observ
   bool paused_ ABSL_GUARDED_BY(mutex_) = false;
   bool accepting_ ABSL_GUARDED_BY(mutex_) = true;
   uint64_t last_order_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t failures_ ABSL_GUARDED_BY(mutex_) = 0;  // Settled ones that are TriedAgain, of all time.
+  uint64_t redelivery_failures_ ABSL_GUARDED_BY(mutex_) = 0;  // Those that came from the queue.
   KeyCounters backlog_ ABSL_GUARDED_BY(mutex_);  // Queued, on the way there, or waiting to be.
   KeyCounters direct_
       ABSL_GUARDED_BY(mutex_);  // In the window, or waiting for it; not from the queue.

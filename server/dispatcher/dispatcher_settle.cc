@@ -28,6 +28,7 @@ absl::Status AppendStatus(const absl::Status& status) {
 }  // namespace
 
 void Dispatcher::SettleDirect(Operation* operation, SteadyTime now, Work* work) {
+  if (operation->verdict == Verdict::kInDoubt) operation->first_sent_time = operation->accept_time;
   switch (operation->verdict) {
     case Verdict::kConfirmed:
       return Answer(operation, Outcome::kDelivered, absl::OkStatus(), work);
@@ -42,6 +43,7 @@ void Dispatcher::SettleDirect(Operation* operation, SteadyTime now, Work* work) 
 
 void Dispatcher::SettleRedelivered(Operation* operation, Work* work) {
   --ledger_.redelivering_count;
+  if (TriedAgain(*operation)) ++redelivery_failures_;
   if (operation->verdict != Verdict::kConfirmed) return;
   backlog_.Remove(operation->key_hash);
   --ledger_.queued_count;
@@ -104,10 +106,12 @@ void Dispatcher::OnDown(absl::FunctionRef<std::vector<Delivery*>()> take_unsettl
 void Dispatcher::OnSettled(absl::Span<Delivery* const> deliveries) {
   const SteadyTime now = clock_->SteadyNow();
   std::vector<Operation*> redelivered;
+  bool drainer_rests = false;  // And nothing it has in flight will wake it.
   Work work;
   {
     absl::MutexLock lock(&mutex_);
     for (Operation* operation : LeaveWindow(deliveries, &work)) {
+      if (TriedAgain(*operation)) ++failures_;
       if (operation->batch != nullptr) {
         SettleDirect(operation, now, &work);
       } else {
@@ -117,9 +121,13 @@ void Dispatcher::OnSettled(absl::Span<Delivery* const> deliveries) {
     }
     AdmitWaiting(now, &work);
     HandOver(&work);
+    drainer_rests = ledger_.queued_count > 0 && ledger_.redelivering_count == 0 && !paused_;
   }
   Finish(absl::MakeSpan(work.answered));
-  if (redelivered.empty()) return;
+  if (redelivered.empty()) {
+    if (drainer_rests) redelivery_->OnDeliverable();
+    return;
+  }
   observer_->OnRedelivered(redelivered);
   redelivery_->OnRedelivered(redelivered);
 }

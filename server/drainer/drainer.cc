@@ -136,6 +136,7 @@ void Drainer::Settle(Redelivery* redelivery, bool connection_ended, SteadyTime n
   Key* key = &it->second;
   --key->in_flight;
   --in_flight_;
+  if (TriedAgain(*redelivery)) ++failures_;
   const bool was_head = key->blocked_at == sequence;
   const int attempts = was_head ? key->attempts + 1 : 1;
   switch (redelivery->verdict) {
@@ -174,6 +175,9 @@ bool Drainer::MayStillBeTaken(const Redelivery& redelivery, int attempts) const 
 
 void Drainer::KeepForLater(Key* key, const Redelivery& redelivery, bool connection_ended,
                            SteadyTime now, Verdicts* verdicts) {
+  if (redelivery.verdict == Verdict::kInDoubt) {
+    verdicts->in_doubt.emplace_back(redelivery.operation_id, redelivery.sent_time);
+  }
   verdicts->release.push_back(redelivery.operation_id);
   if (connection_ended) {
     Rewind(redelivery.operation_id);
@@ -227,6 +231,7 @@ void Drainer::ForgetBlocks() {
 }
 
 void Drainer::Apply(const Verdicts& verdicts) {
+  for (const auto& [sequence, since] : verdicts.in_doubt) queue_->NoteInDoubt({sequence}, since);
   if (!verdicts.release.empty()) queue_->Release(verdicts.release);
   for (const auto& [sequence, reason] : verdicts.dead) {
     // Where the disk refuses, the message stays in the queue and is tried again.
@@ -322,6 +327,9 @@ std::unique_ptr<Drainer::Redelivery> Drainer::MakeRedelivery(PendingRecord recor
   redelivery->accept_time = kept.accept_time;
   redelivery->expire_time = kept.expire_time;
   redelivery->operation_id = kept.sequence;
+  redelivery->first_sent_time = kept.first_sent_time;
+  redelivery->waits_for_stream = true;
+  redelivery->sent_time = clock_->WallNow();
   redelivery->deadline = now + absl::ToChronoNanoseconds(options_.ack_timeout);
   return redelivery;
 }
@@ -335,7 +343,8 @@ bool Drainer::HandOver(std::vector<std::unique_ptr<Redelivery>> redeliveries) {
     ++keys_[redelivery->key_hash].in_flight;
   }
   in_flight_ += static_cast<int64_t>(operations.size());
-  if (dispatcher_->Redeliver(operations, epoch_)) {
+  if (queue_->NoteSending(operations.back()->operation_id).ok() &&
+      dispatcher_->Redeliver(operations, epoch_, failures_)) {
     for (auto& redelivery : redeliveries) redelivery.release();
     return true;
   }

@@ -95,6 +95,7 @@ class Drainer final : public RedeliveryObserver {
   struct Redelivery : Operation {
     PendingRecord record;
     std::vector<Header> headers;
+    absl::Time sent_time;  // Not later than it was handed to the broker.
   };
   // A key with operations in flight, or with a head that has to be retried.
   struct Key {
@@ -111,6 +112,7 @@ class Drainer final : public RedeliveryObserver {
   // Sequences to be told to the queue at the end of a round.
   struct Verdicts {
     std::vector<uint64_t> release;
+    std::vector<std::pair<uint64_t, absl::Time>> in_doubt;  // With the time of their sending.
     std::vector<std::pair<uint64_t, DeadLetterReason>> dead;
   };
 
@@ -155,6 +157,7 @@ class Drainer final : public RedeliveryObserver {
   absl::flat_hash_map<uint64_t, Key> keys_;
   size_t blocked_keys_ = 0;
   uint64_t epoch_ = 0;   // The connection that this round may hand over to.
+  uint64_t failures_ = 0;  // Settled ones that are TriedAgain, of all time.
   uint64_t cursor_ = 0;  // Everything up to it has been looked at.
   int64_t in_flight_ = 0;
   std::vector<uint64_t> delivered_;  // Confirmed, to be removed with the next batch.

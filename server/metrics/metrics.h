@@ -137,6 +137,7 @@ class Metrics {
   Counter nats_pending_operations_retry_success;
   Counter nats_pending_operations_retry_failed;
   Counter nats_pending_operations_dropped_total;
+  Counter nats_possible_duplicates_total;
   DeadLetterCounters nats_dead_letters;  // …_total{reason}
   Counter messages_accepted_total;
   Counter messages_purged_total;

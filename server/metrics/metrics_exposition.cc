@@ -93,6 +93,9 @@ void AddQueue(const Metrics& metrics, Exposition& out) {
                  metrics.nats_pending_operations_retry_failed);
   out.AddCounter("router_nats_pending_operations_retry", "Attempts to deliver a queued operation.",
                  metrics.nats_pending_operations_retry);
+  out.AddCounter("router_nats_possible_duplicates_total",
+                 "Messages sent again where nobody can know whether the first time had stored them.",
+                 metrics.nats_possible_duplicates_total);
   out.AddCounter("router_nats_pending_operations_dropped_total",
                  "Operations removed undelivered because the queue was full.",
                  metrics.nats_pending_operations_dropped_total);

@@ -146,11 +146,20 @@ void Telemetry::OnRedelivered(absl::Span<Operation* const> operations) {
   for (const Operation* operation : operations) {
     if (operation->verdict != Verdict::kConfirmed) continue;
     ++confirmed;
+    if (operation->possible_duplicate) ReportPossibleDuplicate(*operation);
     metrics_->nats_delivery_latency_seconds.queued.Observe(now - operation->accept_time);
   }
   metrics_->nats_pending_operations_retry.Increment(operations.size());
   metrics_->nats_pending_operations_retry_success.Increment(confirmed);
   metrics_->nats_pending_operations_retry_failed.Increment(operations.size() - confirmed);
+}
+
+void Telemetry::ReportPossibleDuplicate(const Operation& operation) {
+  metrics_->nats_possible_duplicates_total.Increment();
+  log_->RepeatingEvent(LogLevel::kWarn, "NATS_POSSIBLE_DUPLICATE",
+                       "a message was sent again, and the first time may have stored it too",
+                       {{"subject", operation.message.subject},
+                        {"message_id", operation.message.message_id}});
 }
 
 void Telemetry::OnRemoved(int64_t count, RemovalCause cause) {

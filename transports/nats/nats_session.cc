@@ -92,6 +92,7 @@ bool NatsSession::SendFaulty(const Fault& fault, std::deque<Delivery*>* queue, S
     case FaultKind::kTimeout:
       queue->pop_front();
       window_->Add(delivery, InFlight::State::kMuted);
+      if (strict_order_) lanes_.Block(delivery->key_hash, window_->tail() - 1);
       earliest_deadline_ = std::min(earliest_deadline_, delivery->deadline);
       return true;
     case FaultKind::kCloseConnection:
@@ -339,7 +340,7 @@ void NatsSession::Settle(uint64_t number, Verdict verdict, FailureReason reason,
   settled_.push_back(delivery);
   LeaveLane(*delivery, number);
   if (!TriedAgain(*delivery)) return;
-  failures_->Add(delivery->key_hash);
+  failures_->Add(*delivery);
   FailBehind(*delivery, number);
 }
 
@@ -379,11 +380,11 @@ void NatsSession::SettleUnsent(Delivery* delivery, FailureReason reason, std::st
   delivery->reason = reason;
   delivery->error = std::move(error);
   settled_.push_back(delivery);
-  failures_->Add(delivery->key_hash);
+  failures_->Add(*delivery);
 }
 
 void NatsSession::SettleOvertaking(Delivery* delivery) {
-  SettleUnsent(delivery, FailureReason::kBrokerError,
+  SettleUnsent(delivery, failures_->reason(*delivery),
                "an earlier message of its ordering key was not confirmed");
 }
 

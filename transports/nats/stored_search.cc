@@ -25,22 +25,12 @@ bool InsideWindow(absl::Time since, absl::Duration window, absl::Time wall) {
 
 void StoredSearch::Add(uint64_t number, absl::string_view subject, absl::string_view id,
                        absl::Time since, SteadyTime now) {
-  numbers_.emplace(number, subject);
   const auto inserted = searches_.try_emplace(std::string(subject));
   Search& search = inserted.first->second;
   const bool too_late = search.step == Step::kCreateReader || search.step == Step::kRead;
   (too_late ? search.next : search.sought).emplace(number, Sought{std::string(id), since});
   if (inserted.second) not_begun_.emplace_back(subject);
   BeginSome(now);
-}
-
-void StoredSearch::Remove(uint64_t number) {
-  const auto found = numbers_.find(number);
-  if (found == numbers_.end()) return;
-  Search& search = searches_.find(found->second)->second;
-  search.sought.erase(number);
-  search.next.erase(number);
-  numbers_.erase(found);
 }
 
 void StoredSearch::BeginSome(SteadyTime now) {
@@ -163,8 +153,7 @@ void StoredSearch::Tick(SteadyTime now) {
 }
 
 void StoredSearch::Report(Search* search, uint64_t number, Answer answer, uint64_t sequence) {
-  if (search->sought.erase(number) == 0) return;  // Removed meanwhile.
-  numbers_.erase(number);
+  search->sought.erase(number);
   results_.push_back({number, answer, search->stream, sequence});
 }
 

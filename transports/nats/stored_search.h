@@ -41,15 +41,13 @@ class StoredSearch {
     ApiRequest request;
   };
 
-  bool empty() const { return numbers_.empty(); }
+  bool empty() const { return searches_.empty(); }
 
   // Starts looking for the message with this id, sent to `subject` for the first time at or after
   // `since`, on the clocks of the router and of the broker, which may differ by half a minute.
   // `number` stands for it in the result.
   void Add(uint64_t number, absl::string_view subject, absl::string_view id, absl::Time since,
            SteadyTime now);
-  // Nobody waits for the result any more.
-  void Remove(uint64_t number);
 
   void HandleAnswer(uint64_t question, bool no_responders, absl::string_view data, absl::Time wall,
                     SteadyTime now);
@@ -95,7 +93,6 @@ class StoredSearch {
   SearchMap searches_;  // By subject.
   std::deque<std::string> not_begun_;
   size_t begun_ = 0;
-  absl::flat_hash_map<uint64_t, std::string> numbers_;     // The subject of each.
   absl::flat_hash_map<uint64_t, std::string> asked_;       // The subject of each question.
   absl::flat_hash_map<std::string, std::string> readers_;  // The subject of each reader.
   std::vector<Question> questions_;

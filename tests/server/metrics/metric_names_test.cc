@@ -75,6 +75,7 @@ TEST(MetricNamesTest, FamiliesAreExactlyThese) {
                                            "router_nats_pending_operations_retry counter",
                                            "router_nats_pending_operations_retry_failed counter",
                                            "router_nats_pending_operations_retry_success counter",
+                                           "router_nats_possible_duplicates_total counter",
                                            "router_nats_publish_failure_reasons_total counter",
                                            "router_nats_publish_failures_total counter",
                                            "router_nats_publish_latency_seconds histogram",
