@@ -82,6 +82,12 @@ void Dispatcher::Route(Operation* operation, SteadyTime now, Work* work) {
     operation->reason = FailureReason::kTimeout;
     return Answer(operation, Outcome::kRejected, error::DeadlineExceeded(), work);
   }
+  const bool is_direct = up_ && !paused_ && !backlog_.Has(operation->key_hash);
+  if (!is_direct && ledger_.appending_bytes > options_.waiting_bytes_max) {
+    operation->reason = FailureReason::kTimeout;  // The disk does not keep up.
+    return Answer(operation, Outcome::kRejected,
+                  error::WindowFull(ledger_.appending_bytes, options_.waiting_bytes_max), work);
+  }
   operation->order = ++last_order_;
   if (paused_) {
     operation->behind_backlog = true;
@@ -91,7 +97,7 @@ void Dispatcher::Route(Operation* operation, SteadyTime now, Work* work) {
     operation->reason = FailureReason::kNotConnected;
     return KeepOrDrop(operation, now, work);
   }
-  if (backlog_.Has(operation->key_hash)) {
+  if (!is_direct) {
     operation->behind_backlog = true;
     return Enqueue(operation, now, work);
   }
@@ -148,20 +154,12 @@ void Dispatcher::Enqueue(Operation* operation, SteadyTime now, Work* work) {
     return Answer(operation, Outcome::kRejected, error::DeadlineExceeded(), work);
   }
   if (MustHold(*operation)) return Hold(operation, work);
-  // What was in the window comes out of a bound already.
-  const bool disk_keeps_up = operation->verdict != Verdict::kPending ||
-                             ledger_.appending_bytes <= options_.waiting_bytes_max;
-  if (disk_keeps_up && waiting_for_queue_.empty() && QueueHasRoom(operation->size_bytes)) {
+  if (waiting_for_queue_.empty() && QueueHasRoom(operation->size_bytes)) {
     backlog_.Add(operation->key_hash);
     return Append(operation, work);
   }
   if (mode_->enabled() && !paused_) {
     return Answer(operation, Outcome::kDropped, absl::OkStatus(), work);
-  }
-  if (!disk_keeps_up) {
-    operation->reason = FailureReason::kTimeout;
-    return Answer(operation, Outcome::kRejected,
-                  error::WindowFull(ledger_.appending_bytes, options_.waiting_bytes_max), work);
   }
   const bool can_wait = options_.full_policy == FullPolicy::kBlock && accepting_ &&
                         operation->size_bytes <= options_.queue_bytes_max &&

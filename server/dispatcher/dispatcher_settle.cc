@@ -1,4 +1,5 @@
 // What comes back: from the transport, and from the queue.
+#include <algorithm>
 #include <utility>
 
 #include "server/dispatcher/dispatcher.h"
@@ -54,6 +55,8 @@ void Dispatcher::SettleRedelivered(Operation* operation, Work* work) {
 }
 
 // All of them leave before the first is decided about: they do not have to wait for one another.
+// Those that go to the queue now do so in the order in which they were taken, whichever failed
+// first.
 std::vector<Operation*> Dispatcher::LeaveWindow(absl::Span<Delivery* const> deliveries,
                                                 Work* work) {
   std::vector<Operation*> operations;
@@ -64,6 +67,10 @@ std::vector<Operation*> Dispatcher::LeaveWindow(absl::Span<Delivery* const> deli
     ledger_.in_flight_bytes -= operation->size_bytes;
     if (operation->batch != nullptr) LeaveDirectPath(*operation, work);
     operations.push_back(operation);
+  }
+  const auto is_older = [](const Operation* a, const Operation* b) { return a->order < b->order; };
+  if (!std::is_sorted(operations.begin(), operations.end(), is_older)) {
+    std::stable_sort(operations.begin(), operations.end(), is_older);
   }
   return operations;
 }
