@@ -25,6 +25,8 @@ int64_t OperationSize(const Message& message, absl::string_view ordering_key) {
   return static_cast<int64_t>(bytes) + kFixedSizeBytes;
 }
 
+uint64_t HashMessageId(absl::string_view message_id) { return Hash(message_id, 0); }
+
 // Headers come from a map, in no particular order: their hashes are added up.
 uint64_t HashContent(const Message& message, absl::string_view ordering_key) {
   uint64_t headers = 0;

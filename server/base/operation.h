@@ -31,6 +31,9 @@ uint64_t HashOrderingKey(absl::string_view ordering_key);
 // message id and ordering key, and a fixed 64 for what it costs beside them.
 int64_t OperationSize(const Message& message, absl::string_view ordering_key);
 
+// A hash of a message id.
+uint64_t HashMessageId(absl::string_view message_id);
+
 // A hash of what two publishes with one message id must have in common to be the same message:
 // subject, payload, headers in any order, ordering key and guarantee. Stable: it is stored.
 uint64_t HashContent(const Message& message, absl::string_view ordering_key);

@@ -39,6 +39,8 @@ absl::Status Dispatcher::OpenQueue() {
     ++ledger_.queued_count;
     ledger_.queued_bytes += record.size_bytes;
   }
+  recovered->records = {};  // A million of them is memory.
+  recent_.Recover(std::move(recovered->ids));
   return absl::OkStatus();
 }
 

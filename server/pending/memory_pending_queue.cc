@@ -51,11 +51,15 @@ absl::StatusOr<RecoveredQueue> MemoryPendingQueue::Open(Observer* observer) {
     absl::MutexLock lock(&mutex_);
     for (const auto& [sequence, stored] : contents_->records) {
       recovered.records.push_back({sequence, stored.key_hash, stored.record.size_bytes});
+      if (stored.record.caller_chose_id) {
+        recovered.ids.push_back(
+            {sequence, HashMessageId(stored.record.message_id), stored.content_hash});
+      }
       bytes_ += stored.record.size_bytes;
     }
     recovered.dead_letters = contents_->dead_letters.size();
     contents_->sending_through = std::min(contents_->sending_through, contents_->last_sequence);
-    recovered_sending_through_ = contents_->sending_through;
+    doubts_.SetRecoveredThrough(contents_->sending_through);
     open_ = true;
   }
   if (mode_ == Mode::kAutomatic) thread_ = std::thread([this] { RunWriter(); });
@@ -109,20 +113,13 @@ void MemoryPendingQueue::NoteInDoubt(absl::Span<const uint64_t> sequences, absl:
 
 void MemoryPendingQueue::MarkInDoubt(uint64_t sequence, absl::Time since) {
   if (!claimed_.contains(sequence)) return;
-  absl::Time& known = in_doubt_.try_emplace(sequence, since).first->second;
-  known = std::min(known, since);
+  doubts_.Add(sequence, since);
 }
 
 PendingRecord MemoryPendingQueue::ReadRecord(uint64_t sequence) const {
   PendingRecord record = contents_->records.at(sequence).record;
   record.claimed = claimed_.contains(sequence);
-  if (sequence <= recovered_sending_through_) {
-    record.first_sent_time = std::min(record.first_sent_time, record.accept_time);
-  }
-  const auto doubt = in_doubt_.find(sequence);
-  if (doubt != in_doubt_.end()) {
-    record.first_sent_time = std::min(record.first_sent_time, doubt->second);
-  }
+  record.first_sent_time = doubts_.FirstSentTime(record);
   return record;
 }
 
@@ -340,7 +337,8 @@ void MemoryPendingQueue::RemoveDelivered() {
 void MemoryPendingQueue::Insert(Operation* operation) {
   const uint64_t sequence = ++contents_->last_sequence;
   operation->operation_id = sequence;
-  contents_->records[sequence] = {RecordOf(*operation, sequence), operation->key_hash};
+  contents_->records[sequence] = {RecordOf(*operation, sequence), operation->key_hash,
+                                  operation->content_hash};
   bytes_ += operation->size_bytes;
 }
 
@@ -358,7 +356,7 @@ RemovedRecord MemoryPendingQueue::Erase(uint64_t sequence) {
   const RemovedRecord removed = {sequence, it->second.key_hash, it->second.record.size_bytes};
   bytes_ -= removed.size_bytes;
   claimed_.erase(sequence);
-  in_doubt_.erase(sequence);
+  doubts_.Forget(sequence);
   contents_->records.erase(it);
   return removed;
 }

@@ -16,13 +16,13 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "server/pending/doubts.h"
 #include "server/pending/pending_inbox.h"
 #include "server/pending/pending_queue.h"
 
@@ -36,6 +36,7 @@ class MemoryPendingQueue final : public PendingQueue {
   struct StoredRecord {
     PendingRecord record;
     uint64_t key_hash = 0;
+    uint64_t content_hash = 0;
   };
 
   // What would be on disk. Not to be touched while a queue is open on it.
@@ -102,8 +103,7 @@ class MemoryPendingQueue final : public PendingQueue {
   Contents* const contents_ ABSL_PT_GUARDED_BY(mutex_);
   PendingInbox inbox_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_set<uint64_t> claimed_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_map<uint64_t, absl::Time> in_doubt_ ABSL_GUARDED_BY(mutex_);
-  uint64_t recovered_sending_through_ ABSL_GUARDED_BY(mutex_) = 0;
+  Doubts doubts_ ABSL_GUARDED_BY(mutex_);
   std::vector<uint64_t> delivered_ ABSL_GUARDED_BY(mutex_);  // To be removed by the next commit.
   absl::Status next_append_status_ ABSL_GUARDED_BY(mutex_);
   int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;

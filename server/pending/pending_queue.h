@@ -66,9 +66,17 @@ struct DeadLetterReason {
   int64_t attempts = 0;
 };
 
+// A record whose caller chose the message id, by the hashes that make out a repeated message.
+struct RecoveredId {
+  uint64_t sequence = 0;
+  uint64_t id_hash = 0;       // HashMessageId
+  uint64_t content_hash = 0;  // HashContent
+};
+
 // What the queue holds when it is opened.
 struct RecoveredQueue {
   std::vector<RemovedRecord> records;  // In order of sequence: sequence, key and size of each.
+  std::vector<RecoveredId> ids;        // Those that callers chose, in order of sequence.
   int64_t dead_letters = 0;
 };
 

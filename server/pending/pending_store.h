@@ -58,9 +58,6 @@ class PendingStore {
   // As of the last commit.
   const QueueState& committed() const { return committed_; }
 
-  // Records up to it were there at Open and may have been sent before it.
-  uint64_t recovered_sending_through() const { return recovered_sending_through_; }
-
   // RESOURCE_EXHAUSTED where `bytes` more would leave too little of the disk or exceed the file.
   absl::Status CheckRoom(int64_t bytes);
 
@@ -100,7 +97,7 @@ class PendingStore {
   absl::Status OpenDatabase();
   absl::Status CheckHighWaterMark(const absl::optional<HighWaterMark::Position>& known);
   absl::Status ReportLostCommits(const HighWaterMark::Position& known);
-  absl::StatusOr<std::vector<RemovedRecord>> LoadRecords();
+  absl::Status LoadRecords(RecoveredQueue* recovered);
   absl::Status Rebuild(const absl::Status& damage);
   absl::Status Repair();
   absl::Status SetAsideLog(std::string* kept_as);
@@ -119,7 +116,6 @@ class PendingStore {
   QueueState committed_;
   QueueState next_;  // Inside a transaction: what it will leave.
   bool next_has_appends_ = false;
-  uint64_t recovered_sending_through_ = 0;
 
   std::vector<uint64_t> damaged_;                // Found by Open and not yet set aside.
   absl::optional<uint64_t> lost_behind_commit_;  // A loss that has been reported.

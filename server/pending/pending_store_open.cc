@@ -42,14 +42,12 @@ absl::StatusOr<RecoveredQueue> PendingStore::Open() {
   if (!status.ok()) return WithPath(status);
 
   RecoveredQueue recovered;
-  absl::StatusOr<std::vector<RemovedRecord>> records = LoadRecords();
-  if (absl::IsDataLoss(records.status())) {
-    status = Rebuild(records.status());
-    if (!status.ok()) return WithPath(status);
-    records = LoadRecords();
+  status = LoadRecords(&recovered);
+  if (absl::IsDataLoss(status)) {
+    status = Rebuild(status);
+    if (status.ok()) status = LoadRecords(&recovered);
   }
-  if (!records.ok()) return WithPath(records.status());
-  recovered.records = *std::move(records);
+  if (!status.ok()) return WithPath(status);
   const absl::StatusOr<int64_t> dead_letters = table_->CountDeadLetters();
   if (!dead_letters.ok()) return WithPath(dead_letters.status());
   recovered.dead_letters = *dead_letters;
@@ -66,7 +64,6 @@ absl::StatusOr<RecoveredQueue> PendingStore::Open() {
   }
   // It was noted ahead of what there was: what is appended from now on has surely not been sent.
   committed_.sending_through = std::min(committed_.sending_through, committed_.last_sequence);
-  recovered_sending_through_ = committed_.sending_through;
   // A disk that is full or fails must not keep the router from starting: the writer goes on trying.
   Repair().IgnoreError();
   return recovered;
@@ -161,9 +158,10 @@ absl::Status PendingStore::SetAsideLog(std::string* kept_as) {
   return CopyFile(log_path_, *kept_as);
 }
 
-absl::StatusOr<std::vector<RemovedRecord>> PendingStore::LoadRecords() {
-  std::vector<RemovedRecord> records;
-  records.reserve(std::max<int64_t>(0, committed_.record_count));
+absl::Status PendingStore::LoadRecords(RecoveredQueue* recovered) {
+  recovered->records.clear();
+  recovered->ids.clear();
+  recovered->records.reserve(std::max<int64_t>(0, committed_.record_count));
   uint64_t last = 0;
   bool ordered = true;
   absl::Status status = table_->ReadRecords(
@@ -172,7 +170,11 @@ absl::StatusOr<std::vector<RemovedRecord>> PendingStore::LoadRecords() {
         ordered = ordered && fields.sequence > last;
         last = fields.sequence;
         if (intact) {
-          records.push_back({fields.sequence, fields.key_hash, fields.size_bytes});
+          recovered->records.push_back({fields.sequence, fields.key_hash, fields.size_bytes});
+          if (fields.caller_chose_id != 0) {
+            recovered->ids.push_back(
+                {fields.sequence, HashMessageId(fields.message_id), ContentHashOf(fields)});
+          }
         } else {
           damaged_.push_back(fields.sequence);
           ReportDamaged(fields.sequence);
@@ -181,7 +183,7 @@ absl::StatusOr<std::vector<RemovedRecord>> PendingStore::LoadRecords() {
       });
   if (!status.ok()) return status;
   if (!ordered) return absl::DataLossError(absl::StrCat(path_, " has rows out of order"));
-  return records;
+  return status;
 }
 
 // The structure of the database is damaged: puts a new one in its place, with every intact record,

@@ -41,6 +41,7 @@ absl::StatusOr<RecoveredQueue> PendingWriter::Open(PendingQueue::Observer* obser
   observer_ = observer;
   absl::StatusOr<RecoveredQueue> recovered = store_.Open();
   if (!recovered.ok()) return recovered;
+  doubts_.SetRecoveredThrough(sending_through());
   current_.count = recovered->records.size();
   for (const RemovedRecord& record : recovered->records) current_.bytes += record.size_bytes;
   current_.dead_letters = recovered->dead_letters;
@@ -91,8 +92,7 @@ void PendingWriter::TakeClaims(const PendingInbox& work) {
       } else if (command.kind == PendingInbox::Kind::kRemove) {
         delivered_.push_back(sequence);
       } else {
-        absl::Time& since = in_doubt_.try_emplace(sequence, command.since).first->second;
-        since = std::min(since, command.since);
+        doubts_.Add(sequence, command.since);
       }
     }
   }
@@ -204,16 +204,7 @@ void PendingWriter::Apply(const Changes& changes) {
 
 void PendingWriter::Forget(uint64_t sequence) {
   claimed_.erase(sequence);
-  in_doubt_.erase(sequence);
-}
-
-absl::Time PendingWriter::FirstSentTime(const PendingRecord& record) const {
-  absl::Time first = record.first_sent_time;
-  if (record.sequence <= store_.recovered_sending_through()) {
-    first = std::min(first, record.accept_time);
-  }
-  const auto doubt = in_doubt_.find(record.sequence);
-  return doubt == in_doubt_.end() ? first : std::min(first, doubt->second);
+  doubts_.Forget(sequence);
 }
 
 absl::Status PendingWriter::NoteSending(uint64_t through) {
@@ -245,7 +236,7 @@ absl::Status PendingWriter::Claim(uint64_t after, int64_t count_max, int64_t byt
           return Reading::kContinue;
         }
         record->claimed = true;
-        record->first_sent_time = FirstSentTime(*record);
+        record->first_sent_time = doubts_.FirstSentTime(*record);
         bytes += fields.size_bytes;
         claimed_[fields.sequence] = {fields.sequence, fields.key_hash, fields.size_bytes};
         records->push_back(*std::move(record));
@@ -276,7 +267,7 @@ absl::Status PendingWriter::Scan(uint64_t after, int64_t count_max, bool with_pa
           return Reading::kContinue;
         }
         record->claimed = claimed;
-        record->first_sent_time = FirstSentTime(*record);
+        record->first_sent_time = doubts_.FirstSentTime(*record);
         bytes += fields.size_bytes;
         records->push_back(*std::move(record));
         return static_cast<int64_t>(records->size()) < count_max ? Reading::kContinue
@@ -383,7 +374,7 @@ bool PendingWriter::ShrinkSome() {
 }
 
 void PendingWriter::Close(uint64_t sent_through) {
-  const uint64_t noted = std::max(sent_through, store_.recovered_sending_through());
+  const uint64_t noted = std::max(sent_through, doubts_.recovered_through());
   if (!failing() && noted < sending_through()) SetSendingThrough(noted).IgnoreError();
   // Also cuts off what a failed commit has left, which would otherwise come back with the next
   // start.

@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "server/base/operation.h"
+#include "server/pending/doubts.h"
 #include "server/pending/pending_inbox.h"
 #include "server/pending/pending_queue.h"
 #include "server/pending/pending_store.h"
@@ -77,7 +78,6 @@ class PendingWriter {
   absl::Status SetSendingThrough(uint64_t through);
   absl::Status SetAside(const std::vector<RemovedRecord>& damaged);
 
-  absl::Time FirstSentTime(const PendingRecord& record) const;
   void Forget(uint64_t sequence);
   void Apply(const Changes& changes);
   void TellRemoved(absl::Span<const RemovedRecord> records, RemovalCause cause);
@@ -89,8 +89,8 @@ class PendingWriter {
   PendingStore store_;
   PendingQueue::Observer* observer_ = nullptr;
   absl::flat_hash_map<uint64_t, RemovedRecord> claimed_;
-  absl::flat_hash_map<uint64_t, absl::Time> in_doubt_;  // Since when. Of records in the queue.
-  std::vector<uint64_t> delivered_;                     // To be removed; claimed until they are.
+  Doubts doubts_;
+  std::vector<uint64_t> delivered_;  // To be removed; claimed until they are.
   PendingQueueStats current_;
 
   absl::Status failure_;  // Why the store is not open.

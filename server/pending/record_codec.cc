@@ -25,6 +25,10 @@ int64_t GuaranteeColumn(Guarantee guarantee) {
   return kGuaranteeStored;
 }
 
+Guarantee GuaranteeOf(const RecordFields& fields) {
+  return fields.guarantee == kGuaranteeReceived ? Guarantee::kReceived : Guarantee::kStored;
+}
+
 void PutLittleEndian(uint64_t value, size_t size, char* out) {
   for (size_t i = 0; i < size; ++i) out[i] = static_cast<char>(value >> (8 * i));
 }
@@ -129,6 +133,20 @@ RecordFields FieldsOf(const Operation& operation, uint64_t sequence,
   return fields;
 }
 
+uint64_t ContentHashOf(const RecordFields& fields) {
+  if (fields.content_hash.has_value()) return *fields.content_hash;
+  std::vector<std::pair<std::string, std::string>> decoded;
+  DecodeHeaders(fields.headers, &decoded);
+  std::vector<Header> headers;
+  for (const auto& [key, value] : decoded) headers.push_back({key, value});
+  Message message;
+  message.subject = fields.subject;
+  message.payload = fields.payload;
+  message.headers = headers;
+  message.guarantee = GuaranteeOf(fields);
+  return HashContent(message, fields.ordering_key);
+}
+
 absl::StatusOr<PendingRecord> ToPendingRecord(const RecordFields& fields, bool with_payload) {
   PendingRecord record;
   if (!DecodeHeaders(fields.headers, &record.headers)) {
@@ -145,8 +163,7 @@ absl::StatusOr<PendingRecord> ToPendingRecord(const RecordFields& fields, bool w
   record.message_id = std::string(fields.message_id);
   record.caller_chose_id = fields.caller_chose_id != 0;
   record.ordering_key = std::string(fields.ordering_key);
-  record.guarantee =
-      fields.guarantee == kGuaranteeReceived ? Guarantee::kReceived : Guarantee::kStored;
+  record.guarantee = GuaranteeOf(fields);
   record.accept_time = absl::FromUnixMillis(fields.accepted_at_ms);
   if (fields.expires_at_ms.has_value()) {
     record.expire_time = absl::FromUnixMillis(*fields.expires_at_ms);

@@ -51,6 +51,9 @@ bool DecodeHeaders(absl::string_view encoded,
 RecordFields FieldsOf(const Operation& operation, uint64_t sequence,
                       absl::string_view encoded_headers);
 
+// What HashContent says of the operation: as it was stored, or made anew from the fields.
+uint64_t ContentHashOf(const RecordFields& fields);
+
 // DATA_LOSS where the fields hold something that is never written.
 absl::StatusOr<PendingRecord> ToPendingRecord(const RecordFields& fields, bool with_payload);
 

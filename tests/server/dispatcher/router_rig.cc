@@ -40,6 +40,7 @@ Call::Call(const std::vector<MessageSpec>& specs, FakeClock* clock, int* next_id
     operation.ordering_key = spec.ordering_key.empty() ? spec.subject : spec.ordering_key;
     operation.key_hash = HashOrderingKey(operation.ordering_key);
     operation.size_bytes = OperationSize(operation.message, operation.ordering_key);
+    operation.content_hash = HashContent(operation.message, operation.ordering_key);
     operation.accept_time = clock->WallNow();
     operation.expire_time = clock->WallNow() + spec.ttl;
     if (spec.valid) continue;

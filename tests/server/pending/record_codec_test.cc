@@ -105,6 +105,23 @@ TEST(HeadersTest, CutShortAreRefused) {
   }
 }
 
+TEST(ContentHashOfTest, MakesTheHashOfARowOfFormat1) {
+  const Header headers[] = {{"a", "1"}, {"b", "2"}};
+  std::string encoded;
+  EncodeHeaders(headers, &encoded);
+  RecordFields fields = SomeFields();
+  fields.headers = encoded;
+  fields.guarantee = 2;
+  Message message;
+  message.subject = fields.subject;
+  message.payload = fields.payload;
+  message.headers = headers;
+  message.guarantee = Guarantee::kReceived;
+  EXPECT_EQ(ContentHashOf(fields), HashContent(message, fields.ordering_key));
+  fields.content_hash = 7;
+  EXPECT_EQ(ContentHashOf(fields), 7u);
+}
+
 TEST(ToPendingRecordTest, RefusesWhatIsNeverWritten) {
   RecordFields fields = SomeFields();
   EXPECT_TRUE(ToPendingRecord(fields, true).ok());
