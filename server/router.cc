@@ -19,6 +19,9 @@
 #include "server/base/version.h"
 #include "server/dispatcher/dispatcher.h"
 #include "server/drainer/drainer.h"
+#include "server/failpoints/failpoint_queue.h"
+#include "server/failpoints/failpoint_transport.h"
+#include "server/failpoints/failpoints.h"
 #include "server/http/http_server.h"
 #include "server/log/logger.h"
 #include "server/metrics/metrics.h"
@@ -83,6 +86,7 @@ struct Router::Parts {
   Logger log;
   Metrics metrics;
   FaultInjector faults;
+  std::unique_ptr<Failpoints> failpoints;  // Null unless there are any.
   std::unique_ptr<ModeController> mode;
   std::unique_ptr<AuditLog> audit;
   std::unique_ptr<FailOpenSwitch> fail_open;
@@ -116,7 +120,12 @@ absl::Status Router::Parts::OpenState() {
     log.RepeatingEvent(LogLevel::kError, "SPOOL_ERROR", "the pending queue on disk failed",
                        {{"op", op}, {"reason", error}});
   };
-  queue = std::make_unique<SqlitePendingQueue>(queue_options);
+  if (!settings.failpoints.empty()) {
+    failpoints = std::make_unique<Failpoints>(FailpointsOf(settings));
+    queue = std::make_unique<FailpointQueue>(queue_options, failpoints.get());
+  } else {
+    queue = std::make_unique<SqlitePendingQueue>(queue_options);
+  }
 
   absl::StatusOr<std::unique_ptr<ModeController>> opened_mode = ModeController::Open(
       {settings.pending_dir, settings.nats_fail_open_mode}, clock,
@@ -145,6 +154,9 @@ absl::Status Router::Parts::OpenDelivery() {
       TransportOptionsOf(settings), settings.enable_fault_injection ? &faults : nullptr);
   if (!created.ok()) return created.status();
   transport = *std::move(created);
+  if (failpoints != nullptr) {
+    transport = std::make_unique<FailpointTransport>(std::move(transport), failpoints.get());
+  }
   dispatcher = std::make_unique<Dispatcher>(DispatcherOptionsOf(settings), clock, mode.get(),
                                             transport.get(), queue.get(), &telemetry);
   if (absl::Status opened = dispatcher->OpenQueue(); !opened.ok()) return opened;
