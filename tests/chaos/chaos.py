@@ -17,6 +17,7 @@ import time
 from frame import report
 from frame.catalog import all_scenarios
 from frame.runner import run_one
+from frame.self_test import self_test
 
 # A scenario that takes so many times its time, and a minute, is ended.
 _PATIENCE = 3
@@ -29,6 +30,8 @@ def main():
         for name, scenario in scenarios.items():
             print(f"{name:24} {scenario.sentence}")
         return 0
+    if options.self_test:
+        return self_test(scenarios, options.seed or 1, options.folder)
     if options.child:
         return _run_child(scenarios[options.child], options)
     unknown = set(options.only or ()) - set(scenarios)
@@ -68,6 +71,8 @@ def _parse():
     parser.add_argument("--only", action="append", metavar="NAME",
                         help="this scenario; may be given more than once")
     parser.add_argument("--list", action="store_true", help="say what there is, and end")
+    parser.add_argument("--self-test", action="store_true",
+                        help="plant bugs in the router and see that each is found")
     parser.add_argument("--folder", default=os.path.abspath(".cache/chaos"),
                         help="where the files of failed scenarios are kept (%(default)s)")
     parser.add_argument("--child", help=argparse.SUPPRESS)

@@ -77,7 +77,7 @@ class ClientHistory:
 class Findings:
     """Messages for which the stream does not agree with what was told, by kind of disagreement."""
 
-    KINDS = ("lost", "duplicates", "reordered", "phantom", "foreign", "misplaced")
+    KINDS = ("lost", "duplicates", "reordered", "phantom", "foreign", "misplaced", "unanswered")
 
     def __init__(self):
         self.counts = collections.Counter()
@@ -88,7 +88,7 @@ class Findings:
         if len(self.examples[kind]) < _SHOWN:
             self.examples[kind].append(message_id)
 
-    def violations(self, ignore=()):
+    def violations(self, ignore=("unanswered",)):
         """One line for each kind of disagreement."""
         return [f"{kind} {self.counts[kind]}, first {', '.join(self.examples[kind])}"
                 for kind in self.KINDS if self.counts[kind] and kind not in ignore]
@@ -100,7 +100,8 @@ def check(histories, stored, contiguous):
     Lost: told DELIVERED or QUEUED and absent. Duplicate: stored more than once. Reordered: behind a
     later one of its key, both of them accepted. Phantom: told that it was not accepted, and stored.
     Foreign: nobody's. Misplaced: told another sequence than it has (checked where the stream is
-    `contiguous`, from 1).
+    `contiguous`, from 1). Unanswered: told nothing, and stored; that is fine unless every call had
+    to be answered.
     """
     findings = Findings()
     clients = {}
@@ -124,7 +125,9 @@ def check(histories, stored, contiguous):
         code = told[number]
         if code in (DROPPED, REJECTED):
             findings.add("phantom", message_id)
-        elif code != UNKNOWN:
+        elif code == UNKNOWN:
+            findings.add("unanswered", message_id)
+        else:
             key = number % keys
             if number < last[key]:
                 findings.add("reordered", message_id)

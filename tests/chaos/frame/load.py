@@ -22,7 +22,9 @@ _CODES = {
     message_pb2.PUBLISH_OUTCOME_REJECTED: told.REJECTED,
 }
 _ACCEPTED = (told.DELIVERED, told.QUEUED)
-_IDLE = threading.Event()  # Never set.
+# The client's own name for a message. The oracle goes by this one and not by the broker's message id,
+# which is the router's to keep.
+ID_HEADER = "Chaos-Id"
 
 
 class Meter:
@@ -110,6 +112,7 @@ class _Client:
         for number in numbers:
             messages.add(subject=f"{base}.{number % history.keys}", payload=self._payload,
                          message_id=f"{history.name}-{number}",
+                         headers={ID_HEADER: f"{history.name}-{number}"},
                          guarantee=message_pb2.GUARANTEE_STORED)
 
     def _due_in(self):

@@ -1,5 +1,7 @@
 """What a scenario is, and what it is given to run with."""
 
+import collections
+import dataclasses
 import os
 import random
 import threading
@@ -7,17 +9,36 @@ import time
 
 from harness import jetstream
 from harness.nats_server import NatsServer
+from harness.proxy import TcpProxy
 from harness.router import Router
 from harness.waiting import wait_until
 
 from frame import history
-from frame.load import Load
+from frame.load import ID_HEADER, Load
 from frame.monitor import Monitor
 
 STREAM = "CHAOS"
 SUBJECTS = ["chaos.>"]
 # Of a scenario's time, so much is for healing, draining and comparing.
 _FOR_THE_END = 0.2
+
+
+@dataclasses.dataclass(frozen=True)
+class Planted:
+    """A bug that a scenario has to find when it is there: the test of the test.
+
+    name: what is wrong, in words. expected: a text that one of the violations has to hold. settings:
+    of every router of the run, such as `failpoints`. lie: what the scenario itself does wrong, as
+    `run.lie`, where the bug is outside of the router.
+    """
+    name: str
+    expected: str
+    settings: dict = dataclasses.field(default_factory=dict)
+    lie: str = ""
+
+    @classmethod
+    def failpoint(cls, name, rule, expected):
+        return cls(name, expected, {"enable_fault_injection": True, "failpoints": rule})
 
 
 class Scenario:
@@ -27,6 +48,7 @@ class Scenario:
     sentence = ""       # What it does and what must hold, in one sentence.
     weight = 1.0        # Its share of the time.
     short_s = 8.0       # Seconds of the short version in ./test.
+    planted = ()        # Bugs that it has to find, each a Planted.
 
     def run(self, run):
         """Does it, until `run.going()` is false; leaves `run.figures` and `run.violation(…)`."""
@@ -46,6 +68,9 @@ class Run:
         self.router = None     # The first one started.
         self.broker = None     # The first one started.
         self.monitor = None    # Of the first router.
+        self.planted = {}      # Settings of every router: a bug that has to be found.
+        self.lie = ""          # As in Planted.
+        self.patience_s = 30.0  # How long clients are waited for at the end.
         self._progress = progress
         self._begin = time.monotonic()
         self._cleanups = []
@@ -103,10 +128,17 @@ class Run:
         self.broker = self.broker or broker
         return broker
 
+    def start_proxy(self, broker=None):
+        """Between routers and a broker."""
+        proxy = TcpProxy((broker or self.broker).port)
+        self.defer(proxy.close)
+        return proxy
+
     def start_router(self, urls=None, name="router", connected=True, **settings):
         """A router with settings as the integration tests have them, or as given; `env` and
         `wrapper` as those of Router. The first one is watched."""
-        router = Router(self.folder, [self.broker.url] if urls is None else urls, name, **settings)
+        router = Router(self.folder, [self.broker.url] if urls is None else urls, name,
+                        **dict(settings, **self.planted))
         self.defer(router.close)
         router.start()
         if connected:
@@ -128,15 +160,15 @@ class Run:
 
     # The end of a scenario.
 
-    def finish(self, *loads, broker=None, stream=STREAM, ignore=(), stop_deadline_s=30.0,
-               drain_deadline_s=60.0):
+    def finish(self, *loads, broker=None, stream=STREAM, ignore=("unanswered",)):
         """With everything healed: ends the load, drains, and holds what clients were told against
         the stream. `ignore`: kinds of findings that are only reported. Returns the findings."""
         for load in loads:
-            for client in load.stop(stop_deadline_s):
-                self.violation(f"client {client} was not answered within {stop_deadline_s:.0f} s")
+            for client in load.stop(self.patience_s):
+                self.violation(f"client {client} was not answered within {self.patience_s:.0f} s")
         self.progress("draining")
         begin = time.monotonic()
+        drain_deadline_s = 2 * self.patience_s
         try:
             self.router.wait_connected(drain_deadline_s)
             self.router.wait_drained(drain_deadline_s)
@@ -146,16 +178,17 @@ class Run:
         self.monitor.sample()
         self.progress("comparing with the stream")
         histories = [h for load in loads for h in load.histories]
-        findings = self.compare(histories, broker, stream, ignore)
+        findings = self.compare(histories, broker, stream, ignore, ID_HEADER)
         self._add_figures(loads, histories, findings, drain_s)
         return findings
 
-    def compare(self, histories, broker=None, stream=STREAM, ignore=()):
+    def compare(self, histories, broker=None, stream=STREAM, ignore=("unanswered",),
+                id_header="Nats-Msg-Id"):
         """What clients were told against the stream."""
         broker = broker or self.broker
         with broker.client(timeout_s=20.0) as client:
             state = jetstream.stream_info(client, stream)["state"]
-            stored = jetstream.dump_ids(client, stream)
+            stored = jetstream.dump_ids(client, stream, id_header)
         contiguous = (not stored or state["first_seq"] == 1) and state["last_seq"] == len(stored)
         findings = history.check(histories, stored, contiguous)
         for text in findings.violations(ignore):
@@ -165,6 +198,11 @@ class Run:
     def _add_figures(self, loads, histories, findings, drain_s):
         told = history.counts(histories)
         accepted = told["DELIVERED"] + told["QUEUED"]
+        reasons = collections.Counter()
+        for load in loads:
+            reasons += load.meter.reasons
+        with open(os.path.join(self.folder, "reasons"), "w", encoding="utf-8") as f:
+            f.writelines(f"{count} {reason}\n" for reason, count in reasons.most_common())
         self.figures.update(
             accepted=accepted, queued=told["QUEUED"], unknown=told["UNKNOWN"],
             rejected=told["REJECTED"], lost=findings.counts["lost"],

@@ -1,0 +1,14 @@
+"""Scenario 7, beyond the stream's duplicate window."""
+
+from frame.ack_loss import lose_acks
+from frame.scenario import Scenario
+
+
+class AckLostLate(Scenario):
+    name = "ack_lost_late"
+    sentence = ("what the broker sends is thrown away for longer than the stream's duplicate window, "
+                "so that it cannot tell what it has already: duplicates are counted")
+
+    def run(self, run):
+        lose_acks(run, duplicate_window_s=0.5, loss_s=(1.2, 2.0),
+                  ignore=("unanswered", "duplicates", "reordered"))
