@@ -3,14 +3,20 @@
 import mmap
 import os
 import struct
-
-_FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "preload")
+import sys
 
 
 def _environment(name, **variables):
-    path = os.path.join(_FOLDER, f"lib{name}.so")
-    assert os.path.exists(path), f"{path} is not built"
-    return {"LD_PRELOAD": path, **variables}
+    return {"LD_PRELOAD": _find(f"lib{name}.so"), **variables}
+
+
+def _find(library):
+    """Bazel puts it into a folder of PYTHONPATH, which need not be the one this file is in."""
+    for folder in sys.path:
+        path = os.path.join(folder, "preload", library)
+        if os.path.exists(path):
+            return path
+    raise FileNotFoundError(f"{library} is not built")
 
 
 class _Numbers:
