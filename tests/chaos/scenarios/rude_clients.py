@@ -31,7 +31,10 @@ class RudeClients(Scenario):
     def run(self, run):
         run.start_broker()
         run.broker.create_stream(_STREAM, ["beside.>"])
-        run.start_router(stream_window_messages=_WINDOW_MESSAGES, stream_window_bytes=_WINDOW_BYTES)
+        # Memory for other ends, such as ids that are remembered, is small; and the broker has time.
+        run.start_router(stream_window_messages=_WINDOW_MESSAGES, stream_window_bytes=_WINDOW_BYTES,
+                         message_id_window_count=10000, nats_max_in_flight_bytes=16 << 20,
+                         nats_ack_timeout_ms=10000, nats_ping_interval_ms=2000)
         load = run.start_load(rate=1500)
         link = TcpProxy(run.router.grpc_port)
         run.defer(link.close)
