@@ -7,7 +7,7 @@ class BrokerKilled(Scenario):
     name = "broker_killed"
     sentence = ("kill -9 and restart of a single nats-server under load: nothing lost, doubled or "
                 "out of order")
-    weight = 2.0
+    weight = 2.5
     planted = (
         Planted.failpoint("QUEUED is told and nothing is written", "append=forget@0.3", "lost"),
         Planted.failpoint("a row is deleted before the ack", "redeliver=delete_first", "lost"),
@@ -22,7 +22,7 @@ class BrokerKilled(Scenario):
         load = run.start_load()
         kills = 0
         while run.going():
-            run.pause(run.random.expovariate(1 / 0.5))
+            run.pause(run.random.expovariate(1 / 0.25))
             if run.random.random() < 0.4:
                 # What is sent from now on dies with it, unread.
                 run.broker.stop_running()

@@ -6,7 +6,7 @@ from harness.waiting import wait_until
 
 from frame.scenario import Scenario
 
-# The first three need messages that are queued, which the broker's absence brings about.
+# The first need messages that are being queued, which the broker's absence brings about.
 _WHILE_QUEUEING = ("before_fsync", "after_fsync")
 _WHILE_CONNECTED = ("after_publish", "before_settle", "before_delete")
 
@@ -31,7 +31,8 @@ class RouterKilled(Scenario):
                 kills[_kill_at_failpoint(run, broker_away)] += 1
             run.progress(f"kills {sum(kills.values())}, accepted {load.meter.accepted:,}")
         run.router.settings.update(run.planted)
-        run.figures.update(router_kills=sum(kills.values()), at=dict(kills))
+        run.figures.update(router_kills=sum(kills.values()),
+                           **{f"kills_{place}": kills[place] for place in sorted(kills)})
         run.finish(load)
 
 

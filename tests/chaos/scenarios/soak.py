@@ -5,6 +5,8 @@ import collections
 from frame.monitor import slope_per_minute
 from frame.scenario import Scenario
 
+# A shorter run is never warm.
+_WARM_S = 30
 # What a process may grow by while faults go on, once it is warm.
 _FDS = 12
 _THREADS = 4
@@ -94,7 +96,7 @@ def _check_flat(run):
     end = run.monitor.samples[-1].time_s
     samples = [s for s in run.monitor.samples if s.time_s > end - 0.5 * run.duration_s]
     half = len(samples) // 2
-    if half < 4:
+    if run.duration_s < _WARM_S or half < 4:
         return
     def median(part, value):
         return sorted(value(s) for s in part)[len(part) // 2]
