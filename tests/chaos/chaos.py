@@ -111,7 +111,7 @@ def _run_in_child(name, seconds, seed, folder):
 
 
 class _Killer:
-    """Ends a child and all that it has started, when its time is up or when this process ends it."""
+    """Ends a child and all that it has started, when told to or when its time is up."""
 
     def __init__(self, child, after_s):
         self._child = child

@@ -22,8 +22,8 @@ _CODES = {
     message_pb2.PUBLISH_OUTCOME_REJECTED: told.REJECTED,
 }
 _ACCEPTED = (told.DELIVERED, told.QUEUED)
-# The client's own name for a message. The oracle goes by this one and not by the broker's message id,
-# which is the router's to keep.
+# The client's own name for a message. The oracle goes by this one and not by the broker's message
+# id, which is the router's to keep.
 ID_HEADER = "Chaos-Id"
 
 
@@ -258,7 +258,7 @@ class Load:
 
     def __init__(self, address, folder, rate=6000, streams=3, batches=1, unary=1, keys=5,
                  retry=False, prefix="", subject="chaos", payload_bytes=64):
-        """`rate`: of all together. Half of the clients send unanswered messages again with `retry`."""
+        """`rate`: of all together. `retry`: half of the clients send unanswered messages again."""
         self.meter = Meter()
         self.clients = []
         kinds = [(StreamClient, "s", streams, 1.0), (BatchClient, "b", batches, 0.5),

@@ -27,9 +27,9 @@ _FOR_THE_END = 0.2
 class Planted:
     """A bug that a scenario has to find when it is there: the test of the test.
 
-    name: what is wrong, in words. expected: a text that one of the violations has to hold. settings:
-    of every router of the run, such as `failpoints`. lie: what the scenario itself does wrong, as
-    `run.lie`, where the bug is outside of the router.
+    name: what is wrong, in words. expected: a text that one of the violations has to hold.
+    settings: of every router of the run, such as `failpoints`. lie: what the scenario itself does
+    wrong, as `run.lie`, where the bug is outside of the router.
     """
     name: str
     expected: str

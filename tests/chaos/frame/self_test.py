@@ -1,4 +1,4 @@
-"""The test of the suite: with a bug planted, the scenario that is to find it must fail, and say so."""
+"""The test of the suite: with a bug planted, the scenario that is to find it must say so."""
 
 import os
 import shutil

@@ -30,8 +30,8 @@ class ClusterLeaderKilled(Scenario):
             # The servers promise nothing without a majority that has everything.
             cluster.wait_current(STREAM)
             leader = wait_until(lambda: cluster.leader(STREAM), "the stream has a leader")
-            if run.random.random() < 0.25:
-                stopped = run.random.choice(cluster.nodes)
+            if (kills + stops) % 3 == 2:
+                stopped = run.random.choice(cluster.nodes)  # The leader, or another.
                 stopped.stop_running()
                 run.pause(run.random.uniform(0.5, 2))
                 stopped.go_on()

@@ -7,8 +7,8 @@ from frame.scenario import Scenario
 
 class LongOutage(Scenario):
     name = "long_outage"
-    sentence = ("the broker is away for long, and the queue is delivered under live load of the same "
-                "keys: order per key, no overtaking")
+    sentence = ("the broker is away for long, and the queue is delivered under live load of the "
+                "same keys: order per key, no overtaking")
     weight = 1.5
 
     def run(self, run):
@@ -40,4 +40,4 @@ class LongOutage(Scenario):
             drained_per_s=int(delivered / max(0.01, drained - connected)))
         run.finish(load)
         run.check(backlog > 0, "there was no backlog")
-        run.check(connected - back <= 5, f"connected only {connected - back:.1f} s after the return")
+        run.check(connected - back <= 5, f"connected only after {connected - back:.1f} s")

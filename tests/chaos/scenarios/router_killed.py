@@ -15,7 +15,7 @@ class RouterKilled(Scenario):
     name = "router_killed"
     sentence = ("kill -9 of the router under load, at random moments and at failpoints, with the "
                 "broker there or away: nothing accepted is lost, doubled or out of order")
-    weight = 4.0
+    weight = 6.0
 
     def run(self, run):
         run.start_broker()
@@ -24,7 +24,7 @@ class RouterKilled(Scenario):
         load = run.start_load(retry=True)
         kills = collections.Counter()
         while run.going():
-            broker_away = run.random.random() < 0.25
+            broker_away = run.random.random() < 0.2
             if run.random.random() < 0.5:
                 kills[_kill_at_random(run, broker_away)] += 1
             else:
@@ -59,7 +59,7 @@ def _kill_at_failpoint(run, broker_away):
     run.router.settings["failpoints"] = ",".join(filter(None, [planted, time_of_death]))
     run.router.spawn()
     try:
-        wait_until(lambda: not run.router.process.running, time_of_death, 0.8)
+        wait_until(lambda: not run.router.process.running, time_of_death, 0.5)
     except AssertionError:
         place = "random"
     run.router.kill()
