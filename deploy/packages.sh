@@ -61,6 +61,7 @@ TEST="
   python3-protobuf
   python3-yaml
   sqlite3
+  strace
 "
 
 # Packages that bring a system service along. The router starts these programs itself, on ports and

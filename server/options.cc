@@ -60,6 +60,10 @@ Telemetry::Options TelemetryOptionsOf(const Settings& settings) {
           settings.nats_on_exhausted};
 }
 
+std::vector<FailpointRule> FailpointsOf(const Settings& settings) {
+  return ParseFailpoints(settings.failpoints).value_or(std::vector<FailpointRule>());
+}
+
 SqlitePendingQueue::Options PendingQueueOptionsOf(const Settings& settings) {
   SqlitePendingQueue::Options options;
   options.directory = settings.pending_dir;

@@ -2,11 +2,14 @@
 #ifndef ROUTER_SERVER_OPTIONS_H_
 #define ROUTER_SERVER_OPTIONS_H_
 
+#include <vector>
+
 #include <grpcpp/server_builder.h>
 
 #include "server/config/settings.h"
 #include "server/dispatcher/dispatcher.h"
 #include "server/drainer/drainer.h"
+#include "server/failpoints/failpoints.h"
 #include "server/log/logger.h"
 #include "server/pending/sqlite_pending_queue.h"
 #include "server/services/admin_conversion.h"
@@ -18,6 +21,8 @@ namespace router {
 
 Logger::Options LoggerOptionsOf(const Settings& settings);
 Telemetry::Options TelemetryOptionsOf(const Settings& settings);
+// Of settings that have been checked.
+std::vector<FailpointRule> FailpointsOf(const Settings& settings);
 // Without the clock and the hooks.
 SqlitePendingQueue::Options PendingQueueOptionsOf(const Settings& settings);
 TransportOptions TransportOptionsOf(const Settings& settings);

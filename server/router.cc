@@ -19,7 +19,11 @@
 #include "server/base/version.h"
 #include "server/dispatcher/dispatcher.h"
 #include "server/drainer/drainer.h"
+#include "server/failpoints/failpoint_queue.h"
+#include "server/failpoints/failpoint_transport.h"
+#include "server/failpoints/failpoints.h"
 #include "server/http/http_server.h"
+#include "server/listener/listener.h"
 #include "server/log/logger.h"
 #include "server/metrics/metrics.h"
 #include "server/mode/fail_open_switch.h"
@@ -72,6 +76,7 @@ struct Router::Parts {
   absl::Status OpenDelivery();
   absl::Status Serve();
   absl::Status ServeGrpc();
+  void AcceptConnections();
   absl::Status ServeHttp();
   void Tick();
   void SetServing(bool serving);
@@ -83,6 +88,7 @@ struct Router::Parts {
   Logger log;
   Metrics metrics;
   FaultInjector faults;
+  std::unique_ptr<Failpoints> failpoints;  // Null unless there are any.
   std::unique_ptr<ModeController> mode;
   std::unique_ptr<AuditLog> audit;
   std::unique_ptr<FailOpenSwitch> fail_open;
@@ -98,7 +104,8 @@ struct Router::Parts {
   std::unique_ptr<FaultInjectionService> fault_injection_service;
   std::unique_ptr<ReflectionServiceV1> reflection_service;
   std::unique_ptr<grpc::Server> grpc_server;
-  int grpc_port = 0;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections;
+  std::unique_ptr<Listener> listener;  // Hands over to `connections`.
   bool served = false;
   absl::Notification stopping;
   std::thread ticker;
@@ -116,7 +123,12 @@ absl::Status Router::Parts::OpenState() {
     log.RepeatingEvent(LogLevel::kError, "SPOOL_ERROR", "the pending queue on disk failed",
                        {{"op", op}, {"reason", error}});
   };
-  queue = std::make_unique<SqlitePendingQueue>(queue_options);
+  if (!settings.failpoints.empty()) {
+    failpoints = std::make_unique<Failpoints>(FailpointsOf(settings));
+    queue = std::make_unique<FailpointQueue>(queue_options, failpoints.get());
+  } else {
+    queue = std::make_unique<SqlitePendingQueue>(queue_options);
+  }
 
   absl::StatusOr<std::unique_ptr<ModeController>> opened_mode = ModeController::Open(
       {settings.pending_dir, settings.nats_fail_open_mode}, clock,
@@ -145,6 +157,9 @@ absl::Status Router::Parts::OpenDelivery() {
       TransportOptionsOf(settings), settings.enable_fault_injection ? &faults : nullptr);
   if (!created.ok()) return created.status();
   transport = *std::move(created);
+  if (failpoints != nullptr) {
+    transport = std::make_unique<FailpointTransport>(std::move(transport), failpoints.get());
+  }
   dispatcher = std::make_unique<Dispatcher>(DispatcherOptionsOf(settings), clock, mode.get(),
                                             transport.get(), queue.get(), &telemetry);
   if (absl::Status opened = dispatcher->OpenQueue(); !opened.ok()) return opened;
@@ -162,6 +177,7 @@ absl::Status Router::Parts::Serve() {
   drainer->Start();
   if (absl::Status served = ServeGrpc(); !served.ok()) return served;
   publisher_service->Start();
+  AcceptConnections();
   ticker = std::thread(&Parts::Tick, this);
   SetServing(true);
   // Last, so that a router that says it is ready answers calls.
@@ -169,7 +185,7 @@ absl::Status Router::Parts::Serve() {
   served = true;
   log.Event(LogLevel::kInfo, "ROUTER_STARTED", "the router is serving",
             {{"version", kRouterVersion},
-             {"grpc_port", grpc_port},
+             {"grpc_port", listener->port()},
              {"http_port", http->port()},
              {"transport", settings.transport},
              {"pending_count", dispatcher->GetLedger().queued_count}});
@@ -215,7 +231,9 @@ absl::Status Router::Parts::ServeGrpc() {
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   ApplyGrpcLimits(settings, &builder);
-  builder.AddListeningPort(settings.grpc_listen, grpc::InsecureServerCredentials(), &grpc_port);
+  connections = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+      grpc::InsecureServerCredentials());
   publisher_service->Register(&builder);
   builder.RegisterService(admin_service.get());
   builder.RegisterService(reflection_service.get());
@@ -227,14 +245,32 @@ absl::Status Router::Parts::ServeGrpc() {
   interceptors.push_back(std::make_unique<MethodMetricsFactory>(
       std::vector<std::string>{kAdminServiceName, kFaultInjectionServiceName}, clock, &metrics));
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
-  grpc_server = builder.BuildAndStart();
-  if (grpc_server == nullptr || grpc_port == 0) {
-    return absl::AlreadyExistsError(
-        absl::StrCat("cannot listen for gRPC at ", settings.grpc_listen,
-                     ": the address is in use, or not one of this machine; choose another with "
-                     "--grpc_listen"));
+  absl::StatusOr<std::unique_ptr<Listener>> opened =
+      Listener::Open({settings.grpc_listen, DescriptorsForConnections()});
+  if (!opened.ok()) {
+    return absl::Status(
+        opened.status().code(),
+        absl::StrCat("cannot listen for gRPC at ", settings.grpc_listen, ": ",
+                     opened.status().message(), "; choose another address with --grpc_listen"));
   }
+  listener = *std::move(opened);
+  grpc_server = builder.BuildAndStart();
+  if (grpc_server == nullptr) return absl::InternalError("the gRPC server does not start");
   return absl::OkStatus();
+}
+
+void Router::Parts::AcceptConnections() {
+  listener->Start(
+      [this](int fd) {
+        grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+        connection.fd = fd;
+        connections->HandleNewConnection(&connection);
+      },
+      [this] {
+        log.RepeatingEvent(LogLevel::kWarn, "GRPC_CONNECTION_REFUSED",
+                           "too many connections for the file descriptors that there may be",
+                           {{"limit", DescriptorsForConnections()}});
+      });
 }
 
 void Router::Parts::Tick() {
@@ -274,6 +310,7 @@ void Router::Parts::Stop() {
   }
   if (drainer != nullptr) drainer->SettleRest();
   if (queue != nullptr) queue->Close();
+  if (listener != nullptr) listener->Stop();
   if (grpc_server != nullptr) {
     grpc_server->Shutdown(absl::ToChronoTime(clock->WallNow() + kFlushTimeout));
     publisher_service->Shutdown();
@@ -306,7 +343,7 @@ Router::~Router() { Stop(); }
 
 void Router::Stop() { parts_->Stop(); }
 
-int Router::grpc_port() const { return parts_->grpc_port; }
+int Router::grpc_port() const { return parts_->listener->port(); }
 
 int Router::http_port() const { return parts_->http->port(); }
 

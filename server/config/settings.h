@@ -16,6 +16,7 @@ struct Settings {
   std::string config;     // Path of the YAML file; empty: none.
   std::string transport;  // "nats" or "inproc".
   bool enable_fault_injection = false;
+  std::string failpoints;
   bool insecure = false;
   absl::Duration shutdown_timeout;
 

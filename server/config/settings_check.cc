@@ -9,6 +9,7 @@
 #include "absl/strings/strip.h"
 #include "server/config/settings_table.h"
 #include "server/config/text_file.h"
+#include "server/failpoints/failpoints.h"
 
 namespace router {
 namespace {
@@ -100,6 +101,14 @@ void CheckTls(const Settings& settings, Errors& errors) {
   }
 }
 
+void CheckFailpoints(const Settings& settings, Errors& errors) {
+  if (!settings.failpoints.empty() && !settings.enable_fault_injection) {
+    errors.push_back("failpoints: needs enable_fault_injection");
+  }
+  const absl::Status parsed = ParseFailpoints(settings.failpoints).status();
+  if (!parsed.ok()) errors.push_back(absl::StrCat("failpoints: ", parsed.message()));
+}
+
 // The content of a file that a setting names; adds an error and returns "" when there is none.
 std::string ReadNamedFile(absl::string_view name, const std::string& path, Errors& errors) {
   const absl::StatusOr<std::string> content = ReadTextFile(path);
@@ -123,6 +132,7 @@ std::vector<std::string> CheckSettings(const Settings& settings) {
   if (settings.nats_max_reconnect_delay < settings.nats_reconnect_delay) {
     errors.push_back("nats_max_reconnect_delay_ms: must not be less than nats_reconnect_delay_ms");
   }
+  CheckFailpoints(settings, errors);
   if (settings.pending_dir.empty()) errors.push_back("pending_dir: must not be empty");
   return errors;
 }

@@ -66,6 +66,9 @@ std::vector<SettingSpec> GeneralSettings() {
            "port can use it."),
       Flag("enable_fault_injection", "", &S::enable_fault_injection,
            "Serves FaultInjectionService, which makes operations fail on purpose. For rehearsals."),
+      Text("failpoints", "", &S::failpoints, "",
+           "Places at which the router kills itself or does a wrong thing, to test tests with; "
+           "needs enable_fault_injection."),
   };
 }
 

@@ -90,6 +90,7 @@ absl::Status PendingStore::Commit() {
   ++next_.commit_number;
   absl::Status status = table_->WriteState(next_);
   if (!status.ok()) return Fail(op, status);
+  if (options_.before_commit) options_.before_commit();
   const SteadyTime start = options_.clock->SteadyNow();
   status = database_->Execute("COMMIT");
   if (!status.ok()) return Fail(op, status);

@@ -35,6 +35,7 @@ class PendingStore {
     int64_t min_free_disk_bytes = 0;
     int64_t max_file_bytes = 0;  // 0: no limit.
     Clock* clock = nullptr;
+    std::function<void()> before_commit;
     std::function<void(absl::Duration)> on_commit;  // How long the syncs took.
     std::function<void(absl::string_view op, const std::string& error)> on_error;
   };

@@ -18,6 +18,7 @@ PendingStore::Options StoreOptions(const SqlitePendingQueue::Options& options) {
   store.min_free_disk_bytes = options.min_free_disk_bytes;
   store.max_file_bytes = options.max_file_bytes;
   store.clock = options.clock;
+  store.before_commit = options.before_commit;
   store.on_commit = options.on_commit;
   store.on_error = options.on_error;
   return store;

@@ -36,7 +36,7 @@ namespace router {
 // Thread-safe. The calls that block must not be made from the observer, whose calls come from the
 // thread that would serve them. After Close the writer thread lives on, until the destructor, to
 // refuse what comes late: Append never calls its observer from the caller's thread.
-class SqlitePendingQueue final : public PendingQueue {
+class SqlitePendingQueue : public PendingQueue {
  public:
   struct Options {
     std::string directory;  // Created, for this user only, where it is missing.
@@ -48,6 +48,10 @@ class SqlitePendingQueue final : public PendingQueue {
     int64_t max_file_bytes = 0;
 
     Clock* clock = nullptr;  // Borrowed; must outlive the queue.
+
+    // For tests: called from the writer thread when a transaction's rows are written and not yet
+    // committed. Optional.
+    std::function<void()> before_commit;
 
     // For metrics and logs; both optional, called from the writer thread or from Open. `op` is one
     // of "open", "append", "remove", "read", "checkpoint".

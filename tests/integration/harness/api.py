@@ -108,8 +108,8 @@ class Api:
     def close(self):
         self.channel.close()
 
-    def publish_stream(self, frames, timeout_s=60.0):
-        return self._publish_stream(frames, timeout=timeout_s)
+    def publish_stream(self, frames, timeout_s=60.0, wait_for_ready=None):
+        return self._publish_stream(frames, timeout=timeout_s, wait_for_ready=wait_for_ready)
 
     def watch_status(self, request, timeout_s=10.0):
         return self._watch_status(request, timeout=timeout_s)

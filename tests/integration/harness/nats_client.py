@@ -121,6 +121,19 @@ class NatsClient:
             if message.subject == reply:
                 return message
 
+    def read_raw(self, timeout_s=None):
+        """Everything that has arrived, as the server sent it, waiting for some.
+
+        Only for who sees to PING and to everything else by itself."""
+        if not self._buffer:
+            self._fill(time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s))
+        data, self._buffer = bytes(self._buffer), bytearray()
+        return data
+
+    def unread(self, data):
+        """Gives back the end of what `read_raw` returned."""
+        self._buffer[:0] = data
+
     def _send(self, data):
         self._socket.settimeout(self._timeout_s)
         self._socket.sendall(data)

@@ -9,8 +9,9 @@ from harness.ports import free_port
 class TcpProxy:
     """Passes bytes between its own port and `target_port`.
 
-    to_server, to_client: "pass", "drop" (read and throw away) or "stall" (stop reading), each for
-    one direction, at any time. `refuse` closes new connections at once.
+    to_server, to_client: "pass", "drop" (read and throw away), "stall" (stop reading), "bytes" (one
+    at a time) or "slow" (some 100 KiB per second), each for one direction, at any time. `refuse`
+    closes new connections at once.
     """
 
     def __init__(self, target_port, port=None):
@@ -79,6 +80,14 @@ class TcpProxy:
                 threading.Thread(target=self._pump, args=(direction, source, sink),
                                  daemon=True).start()
 
+    def _send_slowly(self, sink, data, mode):
+        step = 1 if mode == "bytes" else 1024
+        for at in range(0, len(data), step):
+            sink.sendall(data[at:at + step])
+            if mode == "slow":
+                with self._changed:
+                    self._changed.wait_for(lambda: self._closed, 0.01)
+
     def _pump(self, direction, source, sink):
         try:
             while True:
@@ -88,9 +97,11 @@ class TcpProxy:
                 with self._changed:
                     self._changed.wait_for(
                         lambda: self._closed or self._modes[direction] != "stall")
-                    drop = self._modes[direction] == "drop"
-                if not drop:
+                    mode = self._modes[direction]
+                if mode == "pass":
                     sink.sendall(data)
+                elif mode != "drop":
+                    self._send_slowly(sink, data, mode)
         except OSError:
             pass
         _shut(source)

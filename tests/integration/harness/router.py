@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import subprocess
 import urllib.error
 import urllib.request
 
@@ -38,11 +39,20 @@ def binary_path():
     raise FileNotFoundError("routerd: build //server:routerd and name it in $ROUTERD")
 
 
+def has_setting(name):
+    """Whether this routerd knows a setting."""
+    answer = subprocess.run([binary_path(), "--help"], capture_output=True, text=True, check=True)
+    return name in answer.stdout
+
+
 class Router:
     """One routerd with its own ports and pending folder, which it keeps over restarts."""
 
-    def __init__(self, folder, urls=(), name="router", **settings):
-        """`settings` become flags; None leaves one out. `urls`: of the NATS servers."""
+    def __init__(self, folder, urls=(), name="router", env=None, wrapper=(), **settings):
+        """`settings` become flags; None leaves one out. `urls`: of the NATS servers. `env`: added
+        to the environment. `wrapper`: a command that runs routerd, such as strace."""
+        self.env = dict(env or {})
+        self.wrapper = list(wrapper)
         self.folder = os.path.join(folder, name)
         os.makedirs(self.folder, exist_ok=True)
         self.grpc_port = free_port()
@@ -70,7 +80,7 @@ class Router:
             if isinstance(value, bool):
                 value = "true" if value else "false"
             flags.append(f"--{name}={value}")
-        return [binary_path()] + flags
+        return self.wrapper + [binary_path()] + flags
 
     def spawn(self):
         """Starts it and does not wait. Each life has a log of its own."""
@@ -78,7 +88,7 @@ class Router:
         path = os.path.join(self.folder, f"log.{self.lives}")
         self.log = LogReader(path)
         self.process = ChildProcess("routerd", path)
-        self.process.spawn(self.command())
+        self.process.spawn(self.command(), self.env)
         if self.api is not None:
             self.api.close()
         self.api = Api(f"127.0.0.1:{self.grpc_port}")

@@ -126,5 +126,14 @@ TEST_F(SettingsCheckTest, NamesTheFilesThatCannotBeRead) {
           "nats_tls_key_file: cannot read \"/nor/this\": No such file or directory"));
 }
 
+TEST_F(SettingsCheckTest, TakesFailpointsOnlyTogetherWithFaultInjection) {
+  settings_.failpoints = "after_fsync=kill@0.5,publish=swap";
+  EXPECT_THAT(CheckSettings(settings_), ElementsAre(HasSubstr("needs enable_fault_injection")));
+  settings_.enable_fault_injection = true;
+  EXPECT_THAT(CheckSettings(settings_), IsEmpty());
+  settings_.failpoints = "after_lunch=sleep";
+  EXPECT_THAT(CheckSettings(settings_), ElementsAre(HasSubstr("after_lunch=sleep")));
+}
+
 }  // namespace
 }  // namespace router

@@ -1,0 +1,193 @@
+#include "server/listener/listener.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+
+namespace router {
+namespace {
+
+constexpr int kBacklog = 4096;
+// For the database, the broker and the HTTP server, with all that it may have in hand.
+constexpr int kOwnDescriptors = 64;
+// Before it is looked whether to stop.
+constexpr int kAcceptsAtOnce = 256;
+// Until the next attempt, when there is not one descriptor: those who connect wait meanwhile.
+constexpr int kPauseMillis = 50;
+
+struct HostAndPort {
+  std::string host;
+  std::string port;
+};
+
+absl::StatusOr<HostAndPort> Split(absl::string_view address) {
+  const size_t colon = address.rfind(':');
+  if (colon == absl::string_view::npos) return absl::InvalidArgumentError("it is not host:port");
+  absl::string_view host = address.substr(0, colon);
+  if (absl::ConsumePrefix(&host, "[")) absl::ConsumeSuffix(&host, "]");
+  return HostAndPort{std::string(host), std::string(address.substr(colon + 1))};
+}
+
+int PortOf(int socket) {
+  sockaddr_storage address;
+  socklen_t size = sizeof(address);
+  if (getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0) return 0;
+  return ntohs(address.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6*>(&address)->sin6_port
+                                             : reinterpret_cast<sockaddr_in*>(&address)->sin_port);
+}
+
+void SetPort(addrinfo* address, int port) {
+  if (address->ai_family == AF_INET6) {
+    reinterpret_cast<sockaddr_in6*>(address->ai_addr)->sin6_port = htons(port);
+  } else {
+    reinterpret_cast<sockaddr_in*>(address->ai_addr)->sin_port = htons(port);
+  }
+}
+
+absl::Status SocketError() {
+  const std::string text = strerror(errno);
+  return errno == EADDRINUSE ? absl::AlreadyExistsError(text) : absl::InvalidArgumentError(text);
+}
+
+absl::StatusOr<int> ListenAt(const addrinfo& address, bool v6_only) {
+  const int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+  const int listening = socket(address.ai_family, type, address.ai_protocol);
+  if (listening < 0) return SocketError();
+  const int yes = 1;
+  setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+  if (v6_only && address.ai_family == AF_INET6) {
+    setsockopt(listening, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof(yes));
+  }
+  if (bind(listening, address.ai_addr, address.ai_addrlen) == 0 &&
+      listen(listening, kBacklog) == 0) {
+    return listening;
+  }
+  const absl::Status error = SocketError();
+  close(listening);
+  return error;
+}
+
+}  // namespace
+
+int DescriptorsForConnections() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return kOwnDescriptors;
+  const rlim_t descriptors = std::min<rlim_t>(limit.rlim_cur, 1 << 30);
+  return static_cast<int>(descriptors - std::min<rlim_t>(kOwnDescriptors, descriptors / 2));
+}
+
+absl::StatusOr<std::unique_ptr<Listener>> Listener::Open(const Options& options) {
+  std::unique_ptr<Listener> listener(new Listener(options.descriptors_max));
+  if (absl::Status status = listener->Listen(options.address); !status.ok()) return status;
+  return listener;
+}
+
+Listener::Listener(int descriptors_max)
+    : descriptors_max_(descriptors_max), stop_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+Listener::~Listener() {
+  Stop();
+  if (stop_fd_ >= 0) close(stop_fd_);
+}
+
+absl::Status Listener::Listen(const std::string& address) {
+  if (stop_fd_ < 0) return absl::ResourceExhaustedError(strerror(errno));
+  const absl::StatusOr<HostAndPort> at = Split(address);
+  if (!at.ok()) return at.status();
+  addrinfo hints = {};
+  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  const char* const host = at->host.empty() ? nullptr : at->host.c_str();
+  if (const int error = getaddrinfo(host, at->port.c_str(), &hints, &found); error != 0) {
+    return absl::InvalidArgumentError(gai_strerror(error));
+  }
+  absl::Cleanup free_found = [found] { freeaddrinfo(found); };
+  absl::Status status;
+  for (addrinfo* one = found; one != nullptr; one = one->ai_next) {
+    if (port_ != 0) SetPort(one, port_);  // All of them have the port that the first one got.
+    const absl::StatusOr<int> listening = ListenAt(*one, found->ai_next != nullptr);
+    if (!listening.ok()) {
+      // "localhost" may name an address of a protocol that the machine does not have.
+      if (status.ok() || absl::IsAlreadyExists(listening.status())) status = listening.status();
+      continue;
+    }
+    sockets_.push_back(*listening);
+    port_ = PortOf(*listening);
+  }
+  return sockets_.empty() || absl::IsAlreadyExists(status) ? status : absl::OkStatus();
+}
+
+void Listener::Start(std::function<void(int fd)> on_connection, std::function<void()> on_refused) {
+  on_connection_ = std::move(on_connection);
+  on_refused_ = std::move(on_refused);
+  thread_ = std::thread(&Listener::Run, this);
+}
+
+void Listener::Stop() {
+  if (thread_.joinable()) {
+    eventfd_write(stop_fd_, 1);
+    thread_.join();
+  }
+  for (int listening : sockets_) close(listening);
+  sockets_.clear();
+}
+
+void Listener::Run() {
+  std::vector<pollfd> polled = {{stop_fd_, POLLIN, 0}};
+  for (int listening : sockets_) polled.push_back({listening, POLLIN, 0});
+  bool starved = false;
+  while (true) {
+    // Without descriptors, the sockets stay readable: only time helps.
+    poll(polled.data(), starved ? 1 : polled.size(), starved ? kPauseMillis : -1);
+    if (polled[0].revents != 0) return;
+    starved = false;
+    for (int listening : sockets_) starved = !AcceptAll(listening) || starved;
+  }
+}
+
+// Returns false where there was no descriptor.
+bool Listener::AcceptAll(int listening) {
+  for (int i = 0; i < kAcceptsAtOnce; ++i) {
+    const int fd = accept4(listening, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= descriptors_max_) {
+      close(fd);
+      on_refused_();
+      continue;
+    }
+    if (fd >= 0) {
+      const int yes = 1;
+      setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+      on_connection_(fd);
+      continue;
+    }
+    switch (errno) {
+      case EAGAIN:
+        return true;
+      case EINTR:
+      case ECONNABORTED:
+      case EPROTO:
+        continue;  // The connection that was to be accepted has failed; the next one need not.
+      default:
+        return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace router

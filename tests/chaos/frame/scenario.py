@@ -1,0 +1,232 @@
+"""What a scenario is, and what it is given to run with."""
+
+import collections
+import dataclasses
+import os
+import random
+import threading
+import time
+
+from harness import jetstream
+from harness.nats_server import NatsServer
+from harness.proxy import TcpProxy
+from harness.router import Router
+from harness.waiting import wait_until
+
+from frame import history
+from frame.load import ID_HEADER, Load
+from frame.monitor import Monitor
+
+STREAM = "CHAOS"
+SUBJECTS = ["chaos.>"]
+# Of a scenario's time, so much is for healing, draining and comparing.
+_FOR_THE_END = 0.2
+
+
+@dataclasses.dataclass(frozen=True)
+class Planted:
+    """A bug that a scenario has to find when it is there: the test of the test.
+
+    name: what is wrong, in words. expected: a text that one of the violations has to hold.
+    settings: of every router of the run, such as `failpoints`. lie: what the scenario itself does
+    wrong, as `run.lie`, where the bug is outside of the router.
+    """
+    name: str
+    expected: str
+    settings: dict = dataclasses.field(default_factory=dict)
+    lie: str = ""
+
+    @classmethod
+    def failpoint(cls, name, rule, expected):
+        return cls(name, expected, {"enable_fault_injection": True, "failpoints": rule})
+
+
+class Scenario:
+    """One fault. Subclasses are found by being in a module of `scenarios`."""
+
+    name = ""           # As in --only; lower_snake.
+    sentence = ""       # What it does and what must hold, in one sentence.
+    weight = 1.0        # Its share of the time.
+    short_s = 8.0       # Seconds of the short version in ./test.
+    planted = ()        # Bugs that it has to find, each a Planted.
+
+    def run(self, run):
+        """Does it, until `run.going()` is false; leaves `run.figures` and `run.violation(…)`."""
+        raise NotImplementedError
+
+
+class Run:
+    """One run of a scenario: its time, seed, folder, processes, figures and violations."""
+
+    def __init__(self, name, duration_s, seed, folder, progress=lambda text: None):
+        self.name = name
+        self.duration_s = duration_s
+        self.random = random.Random(f"{seed} {name}")
+        self.folder = folder
+        self.figures = {}      # In the order in which they are printed.
+        self.violations = []
+        self.router = None     # The first one started.
+        self.broker = None     # The first one started.
+        self.monitor = None    # Of the first router.
+        self.planted = {}      # Settings of every router: a bug that has to be found.
+        self.lie = ""          # As in Planted.
+        self.patience_s = 30.0  # How long clients are waited for at the end.
+        self._progress = progress
+        self._begin = time.monotonic()
+        self._cleanups = []
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        os.makedirs(folder, exist_ok=True)
+
+    # Time.
+
+    @property
+    def elapsed_s(self):
+        return time.monotonic() - self._begin
+
+    @property
+    def remaining_s(self):
+        """Seconds in which there may be faults."""
+        return self.duration_s * (1 - _FOR_THE_END) - self.elapsed_s
+
+    def going(self):
+        return self.remaining_s > 0
+
+    def pause(self, seconds):
+        """Lets the load go on for so long, at most as long as the faults last."""
+        self._wake.wait(max(0.0, min(seconds, self.remaining_s)))
+
+    # Results.
+
+    def progress(self, text):
+        self._progress(f"{self.elapsed_s:.0f}/{self.duration_s:.0f} s  {text}")
+
+    def violation(self, text):
+        """Something that must hold does not."""
+        with self._lock:
+            if len(self.violations) < 50:
+                self.violations.append(text)
+
+    def check(self, holds, text):
+        if not holds:
+            self.violation(text)
+        return holds
+
+    # Processes.
+
+    def defer(self, function, *args):
+        """Called at the end, the last one first."""
+        self._cleanups.append((function, args))
+
+    def start_broker(self, name="broker", stream=STREAM, stream_config=None, **options):
+        """A nats-server with a stream for `chaos.>`."""
+        broker = NatsServer(self.folder, name, **options)
+        self.defer(broker.kill)
+        broker.start()
+        if stream:
+            broker.create_stream(stream, SUBJECTS, **(stream_config or {}))
+        self.broker = self.broker or broker
+        return broker
+
+    def start_proxy(self, broker=None):
+        """Between routers and a broker."""
+        proxy = TcpProxy((broker or self.broker).port)
+        self.defer(proxy.close)
+        return proxy
+
+    def start_router(self, urls=None, name="router", connected=True, **settings):
+        """A router with settings as the integration tests have them, or as given; `env` and
+        `wrapper` as those of Router. The first one is watched."""
+        router = Router(self.folder, [self.broker.url] if urls is None else urls, name,
+                        **dict(settings, **self.planted))
+        self.defer(router.close)
+        router.start()
+        if connected:
+            router.wait_connected()
+        if self.router is None:
+            self.router = router
+            self.monitor = Monitor(router, self.violation)
+            self.defer(self.monitor.stop)
+            self.monitor.start()
+        return router
+
+    def start_load(self, router=None, **options):
+        """Clients that publish until `finish` or `load.stop()`. Options as those of Load."""
+        router = router or self.router
+        load = Load(f"127.0.0.1:{router.grpc_port}", os.path.join(self.folder, "history"),
+                    **options)
+        self.defer(load.stop, 0.1)
+        return load.start()
+
+    # The end of a scenario.
+
+    def finish(self, *loads, broker=None, stream=STREAM, ignore=("unanswered",)):
+        """With everything healed: ends the load, drains, and holds what clients were told against
+        the stream. `ignore`: kinds of findings that are only reported. Returns the findings."""
+        for load in loads:
+            for client in load.stop(self.patience_s):
+                self.violation(f"client {client} was not answered within {self.patience_s:.0f} s")
+        self.progress("draining")
+        begin = time.monotonic()
+        drain_deadline_s = 2 * self.patience_s
+        try:
+            self.router.wait_connected(drain_deadline_s)
+            self.router.wait_drained(drain_deadline_s)
+        except AssertionError as e:
+            self.violation(f"does not drain: {e}")
+        drain_s = time.monotonic() - begin
+        self.monitor.sample()
+        self.progress("comparing with the stream")
+        histories = [h for load in loads for h in load.histories]
+        findings = self.compare(histories, broker, stream, ignore, ID_HEADER)
+        self._add_figures(loads, histories, findings, drain_s)
+        return findings
+
+    def compare(self, histories, broker=None, stream=STREAM, ignore=("unanswered",),
+                id_header="Nats-Msg-Id"):
+        """What clients were told against the stream."""
+        broker = broker or self.broker
+        with broker.client(timeout_s=20.0) as client:
+            state = jetstream.stream_info(client, stream)["state"]
+            stored = jetstream.dump_ids(client, stream, id_header)
+        contiguous = (not stored or state["first_seq"] == 1) and state["last_seq"] == len(stored)
+        findings = history.check(histories, stored, contiguous)
+        for text in findings.violations(ignore):
+            self.violation(text)
+        return findings
+
+    def _add_figures(self, loads, histories, findings, drain_s):
+        told = history.counts(histories)
+        accepted = told["DELIVERED"] + told["QUEUED"]
+        reasons = collections.Counter()
+        for load in loads:
+            reasons += load.meter.reasons
+        with open(os.path.join(self.folder, "reasons"), "w", encoding="utf-8") as f:
+            f.writelines(f"{count} {reason}\n" for reason, count in reasons.most_common())
+        self.figures.update(
+            accepted=accepted, queued=told["QUEUED"], unknown=told["UNKNOWN"],
+            rejected=told["REJECTED"], lost=findings.counts["lost"],
+            duplicates=findings.counts["duplicates"], reordered=findings.counts["reordered"],
+            unaccounted=self.monitor.unaccounted,
+            longest_stall_s=round(max(load.meter.longest_stall_s for load in loads), 2),
+            last_drain_s=round(drain_s, 2), **self.monitor.figures())
+        self.check(accepted > 0, "no message was accepted: nothing was tested")
+
+    def wait_until(self, predicate, what, deadline_s=10.0):
+        """Whether it became true; a violation where it did not."""
+        try:
+            wait_until(predicate, what, deadline_s)
+        except AssertionError as e:
+            self.violation(str(e))
+            return False
+        return True
+
+    def close(self):
+        """Ends every process and thread."""
+        self._wake.set()
+        for function, args in reversed(self._cleanups):
+            try:
+                function(*args)
+            except Exception as e:  # pylint: disable=broad-except
+                self.violation(f"could not be ended: {e!r}")
+        self._cleanups = []

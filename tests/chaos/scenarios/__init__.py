@@ -1,0 +1,1 @@
+"""One file, one scenario: a subclass of `frame.scenario.Scenario`."""

@@ -1,0 +1,108 @@
+"""Scenario 15."""
+
+import collections
+
+from frame.monitor import slope_per_minute
+from frame.scenario import Scenario
+
+# A shorter run is never warm.
+_WARM_S = 30
+# What a process may grow by while faults go on, once it is warm.
+_FDS = 12
+_THREADS = 4
+_RSS_MIB = 48
+
+
+class Soak(Scenario):
+    name = "soak"
+    sentence = ("router and broker killed and stopped, connections broken and silenced, all mixed "
+                "under load: nothing lost, doubled or out of order, and memory, file descriptors "
+                "and threads stay flat")
+    weight = 3.0
+
+    def run(self, run):
+        run.start_broker()
+        proxy = run.start_proxy()
+        # Remembered message ids would make the memory grow for the first minutes.
+        run.start_router([proxy.url], message_id_window_ms=2000)
+        load = run.start_load()
+        faults = collections.Counter()
+        while run.going():
+            run.pause(run.random.expovariate(1 / 0.8))
+            # The router's last life is long enough to see what grows.
+            young = run.elapsed_s < 0.35 * run.duration_s
+            fault = run.random.choice(_FAULTS if young else _FAULTS_AROUND_THE_ROUTER)
+            fault(run, proxy)
+            faults[fault.__name__.strip("_")] += 1
+            run.progress(f"faults {sum(faults.values())}, accepted {load.meter.accepted:,}")
+        run.figures.update(router_kills=faults["kill_router"], broker_kills=faults["kill_broker"],
+                           faults=sum(faults.values()))
+        run.finish(load)
+        _check_flat(run)
+
+
+def _kill_router(run, proxy):
+    del proxy
+    run.router.kill()
+    run.router.start()
+
+
+def _kill_broker(run, proxy):
+    del proxy
+    run.broker.kill()
+    run.pause(run.random.uniform(0, 0.5))
+    run.broker.start()
+
+
+def _stop_broker(run, proxy):
+    del proxy
+    run.broker.stop_running()
+    run.pause(run.random.uniform(0.2, 1.5))
+    run.broker.go_on()
+
+
+def _stop_router(run, proxy):
+    del proxy
+    run.router.process.stop_running()
+    run.pause(run.random.uniform(0.2, 1.0))
+    run.router.process.go_on()
+
+
+def _break_connections(run, proxy):
+    del run
+    proxy.break_connections()
+
+
+def _lose_answers(run, proxy):
+    proxy.set(to_client="drop")
+    run.pause(run.random.uniform(0.2, 1.0))
+    proxy.heal()
+    proxy.break_connections()
+
+
+def _stall_link(run, proxy):
+    proxy.set(to_client="stall", to_server="stall")
+    run.pause(run.random.uniform(0.2, 1.0))
+    proxy.heal()
+
+
+_FAULTS_AROUND_THE_ROUTER = (_kill_broker, _stop_broker, _stop_router, _break_connections,
+                             _lose_answers, _stall_link)
+_FAULTS = _FAULTS_AROUND_THE_ROUTER + (_kill_router,) * 3
+
+
+def _check_flat(run):
+    """The router's last life, its second half against the end of its first."""
+    end = run.monitor.samples[-1].time_s
+    samples = [s for s in run.monitor.samples if s.time_s > end - 0.5 * run.duration_s]
+    half = len(samples) // 2
+    if run.duration_s < _WARM_S or half < 4:
+        return
+    def median(part, value):
+        return sorted(value(s) for s in part)[len(part) // 2]
+    for name, value, allowed in (("rss_mib", lambda s: s.rss_kib / 1024, _RSS_MIB),
+                                 ("fds", lambda s: s.fds, _FDS),
+                                 ("threads", lambda s: s.threads, _THREADS)):
+        growth = median(samples[half:], value) - median(samples[:half], value)
+        run.figures[f"{name}_per_minute"] = round(slope_per_minute(samples[half // 2:], value), 1)
+        run.check(growth <= allowed, f"{name} grew by {growth:.0f}")

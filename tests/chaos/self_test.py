@@ -1,0 +1,29 @@
+"""Each planted bug is found by the scenario that is to find it."""
+
+import os
+import tempfile
+import unittest
+
+from frame.catalog import all_scenarios
+from frame.self_test import finds, planted_bugs
+
+
+class PlantedBugTest(unittest.TestCase):
+    """A test for each of them, made below."""
+
+
+def _test_of(scenario, bug):
+    def test(self):
+        with tempfile.TemporaryDirectory(dir=os.environ.get("TEST_TMPDIR")) as folder:
+            caught, said = finds(scenario, bug, 1, os.path.join(folder, "run"))
+        self.assertTrue(caught, f"{bug.name}: {scenario.name} said: {said}")
+    return test
+
+
+for _scenario, _bug in planted_bugs(all_scenarios()):
+    setattr(PlantedBugTest, f"test_{_scenario.name}_finds_that_{_bug.name.replace(' ', '_')}",
+            _test_of(_scenario, _bug))
+
+
+if __name__ == "__main__":
+    unittest.main()
