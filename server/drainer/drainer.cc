@@ -27,8 +27,13 @@ absl::string_view DeadLetterLabel(Refusal refusal) {
   return "refused";
 }
 
-DeadLetterReason ExpiredReason(int attempts) {
-  return {"expired", "its time to live has passed", attempts};
+// Expired messages are looked for this often, and moved in slices of at most so many.
+constexpr std::chrono::seconds kSweepInterval(1);
+constexpr int64_t kSweepCountMax = 256;
+
+// It says nothing about the message.
+bool IsLostConnection(FailureReason reason) {
+  return reason == FailureReason::kConnectionClosed || reason == FailureReason::kNotConnected;
 }
 
 }  // namespace
@@ -73,6 +78,7 @@ SteadyTime Drainer::Step() {
   // be handed to a later connection than this one before it.
   epoch_ = dispatcher_->epoch();
   SettleInbox(now);
+  SweepExpired(now);
   RetryBlockedHeads(now);
   Advance(now);
   if (running_ && in_flight_ == 0) EndRun(now);
@@ -100,6 +106,7 @@ void Drainer::SettleInbox(SteadyTime now) {
 SteadyTime Drainer::NextWake(SteadyTime now) const {
   SteadyTime wake = now + kLongestRest;
   if (!delivered_.empty()) wake = now + kRemovalDelayMax;
+  if (next_sweep_ <= now) wake = now + kShortestRest;  // There is more to be swept.
   if (blocked_keys_ == 0) return wake;
   for (const auto& [hash, key] : keys_) {
     if (key.blocked_at != 0 && key.in_flight == 0) wake = std::min(wake, key.retry_at);
@@ -143,23 +150,29 @@ void Drainer::Settle(Redelivery* redelivery, bool connection_ended, SteadyTime n
       delivered_.push_back(sequence);
       ++run_succeeded_;
       if (was_head) Unblock(key);
+      ForgetAttempts(sequence);
       break;
     case Verdict::kRefused:
       ++run_failed_;
-      if (MayStillBeTaken(*redelivery, attempts)) {
+      if (MayStillBeTaken(*redelivery, attempts) && !TooManyAttempts(*redelivery, false)) {
         KeepForLater(key, *redelivery, connection_ended, now, verdicts);
         break;
       }
-      verdicts->dead.emplace_back(
-          sequence, DeadLetterReason{std::string(DeadLetterLabel(redelivery->refusal)),
-                                     redelivery->error, attempts});
+      verdicts->dead.push_back(DeadLetterOf(*redelivery, DeadLetterLabel(redelivery->refusal)));
       if (was_head) Unblock(key);
+      ForgetAttempts(sequence);
       break;
     case Verdict::kFailed:
     case Verdict::kInDoubt:
     case Verdict::kPending:
       ++run_failed_;
-      KeepForLater(key, *redelivery, connection_ended, now, verdicts);
+      if (!TooManyAttempts(*redelivery, connection_ended)) {
+        KeepForLater(key, *redelivery, connection_ended, now, verdicts);
+        break;
+      }
+      verdicts->dead.push_back(DeadLetterOf(*redelivery, "attempts"));
+      if (was_head) Unblock(key);
+      ForgetAttempts(sequence);
       break;
   }
   if (key->in_flight == 0 && key->blocked_at == 0) keys_.erase(it);
@@ -170,6 +183,49 @@ void Drainer::Settle(Redelivery* redelivery, bool connection_ended, SteadyTime n
 bool Drainer::MayStillBeTaken(const Redelivery& redelivery, int attempts) const {
   return redelivery.refusal == Refusal::kNoStreamForSubject &&
          attempts < options_.no_stream_attempts_max;
+}
+
+bool Drainer::TooManyAttempts(const Redelivery& redelivery, bool connection_ended) const {
+  if (options_.attempts_max <= 0 || connection_ended || IsLostConnection(redelivery.reason)) {
+    return false;
+  }
+  return AttemptsOf(redelivery.operation_id).count + 1 >= options_.attempts_max;
+}
+
+DeadLetterVerdict Drainer::DeadLetterOf(const Redelivery& redelivery,
+                                        absl::string_view label) const {
+  const Attempts before = AttemptsOf(redelivery.operation_id);
+  return {redelivery.operation_id,
+          {std::string(label), redelivery.error, before.count + 1,
+           before.first_error.empty() ? redelivery.error : before.first_error}};
+}
+
+DeadLetterVerdict Drainer::ExpiredVerdict(uint64_t sequence) const {
+  const Attempts before = AttemptsOf(sequence);
+  return {sequence,
+          {"expired", before.count == 0 ? "its time to live has passed" : before.last_error,
+           before.count, before.first_error}};
+}
+
+// Expired messages become dead letters whether or not it is their turn.
+void Drainer::SweepExpired(SteadyTime now) {
+  if (now < next_sweep_) return;
+  next_sweep_ = now + kSweepInterval;
+  const absl::Time wall_now = clock_->WallNow();
+  if (queue_->GetStats().next_expire_time > wall_now) return;
+  const absl::StatusOr<std::vector<RemovedRecord>> expired =
+      queue_->ClaimExpired(wall_now, kSweepCountMax, options_.claim_bytes_max);
+  if (!expired.ok() || expired->empty()) return;
+  next_sweep_ = now;
+  Verdicts verdicts;
+  for (const RemovedRecord& record : *expired) {
+    verdicts.dead.push_back(ExpiredVerdict(record.sequence));
+    const auto key = keys_.find(record.key_hash);
+    if (key == keys_.end() || key->second.blocked_at != record.sequence) continue;
+    Unblock(&key->second);
+    if (key->second.in_flight == 0) keys_.erase(key);
+  }
+  Apply(verdicts);
 }
 
 void Drainer::KeepForLater(Key* key, const Redelivery& redelivery, bool connection_ended,
@@ -199,7 +255,7 @@ void Drainer::Block(Key* key, const Redelivery& redelivery, SteadyTime now) {
   for (int i = 0; i < key->attempts && delay < options_.retry_delay_max; ++i) delay *= 2;
   ++key->attempts;
   key->retry_at = now + absl::ToChronoNanoseconds(std::min(delay, options_.retry_delay_max));
-  RememberAttempts(sequence, key->attempts, redelivery.error);
+  RememberAttempt(sequence, redelivery.error);
 }
 
 void Drainer::Unblock(Key* key) {
@@ -211,12 +267,14 @@ void Drainer::Unblock(Key* key) {
 }
 
 void Drainer::ForgetBlocks() {
+  KeepAttemptsOfHeads();
   for (auto it = keys_.begin(); it != keys_.end();) {
     Key& key = it->second;
     if (key.blocked_at != 0) {
-      const uint64_t head = key.blocked_at;
-      Unblock(&key);
-      Rewind(head);
+      Rewind(key.blocked_at);
+      key.blocked_at = 0;
+      key.attempts = 0;
+      --blocked_keys_;
     }
     if (key.in_flight == 0) {
       keys_.erase(it++);
@@ -228,14 +286,16 @@ void Drainer::ForgetBlocks() {
 
 void Drainer::Apply(const Verdicts& verdicts) {
   if (!verdicts.release.empty()) queue_->Release(verdicts.release);
-  for (const auto& [sequence, reason] : verdicts.dead) {
-    // Where the disk refuses, the message stays in the queue and is tried again.
-    if (queue_->MoveToDeadLetters(sequence, reason).ok()) {
-      observer_->OnDeadLetter(sequence, reason);
+  if (verdicts.dead.empty()) return;
+  const bool moved = queue_->MoveToDeadLetters(verdicts.dead).ok();
+  for (const DeadLetterVerdict& verdict : verdicts.dead) {
+    if (moved) {
+      observer_->OnDeadLetter(verdict.sequence, verdict.reason);
       continue;
     }
-    queue_->Release({sequence});
-    Rewind(sequence);
+    // Where the disk refuses, the message stays in the queue and is tried again.
+    queue_->Release({verdict.sequence});
+    Rewind(verdict.sequence);
   }
 }
 
@@ -260,7 +320,7 @@ void Drainer::RetryBlockedHeads(SteadyTime now) {
     }
     if (claimed->front().expire_time <= clock_->WallNow()) {
       Verdicts expired;
-      expired.dead.emplace_back(head, ExpiredReason(keys_[hash].attempts));
+      expired.dead.push_back(ExpiredVerdict(head));
       Unblock(&keys_[hash]);
       keys_.erase(hash);
       Apply(expired);
@@ -286,7 +346,7 @@ void Drainer::Advance(SteadyTime now) {
     for (PendingRecord& record : *claimed) {
       cursor_ = record.sequence;
       if (record.expire_time <= wall_now) {
-        verdicts.dead.emplace_back(record.sequence, ExpiredReason(0));
+        verdicts.dead.push_back(ExpiredVerdict(record.sequence));
         continue;
       }
       auto key = keys_.find(HashOrderingKey(record.ordering_key));
@@ -382,13 +442,29 @@ void Drainer::RetryNow(absl::Span<const uint64_t> key_hashes) {
 absl::optional<Drainer::Attempts> Drainer::FindAttempts(uint64_t operation_id) const {
   absl::MutexLock lock(&mutex_);
   auto it = attempts_.find(operation_id);
-  if (it == attempts_.end()) return absl::nullopt;
+  if (it == attempts_.end() || !it->second.blocks_key) return absl::nullopt;
   return it->second;
 }
 
-void Drainer::RememberAttempts(uint64_t sequence, int count, const std::string& error) {
+Drainer::Attempts Drainer::AttemptsOf(uint64_t sequence) const {
   absl::MutexLock lock(&mutex_);
-  attempts_[sequence] = {count, error};
+  auto it = attempts_.find(sequence);
+  return it == attempts_.end() ? Attempts() : it->second;
+}
+
+void Drainer::RememberAttempt(uint64_t sequence, const std::string& error) {
+  absl::MutexLock lock(&mutex_);
+  Attempts& attempts = attempts_[sequence];
+  if (++attempts.count == 1) attempts.first_error = error;
+  attempts.last_error = error;
+  attempts.blocks_key = true;
+}
+
+// What they had failed before counts on.
+void Drainer::KeepAttemptsOfHeads() {
+  absl::MutexLock lock(&mutex_);
+  if (attempts_.size() > 2 * options_.blocked_keys_max) attempts_.clear();
+  for (auto& [sequence, attempts] : attempts_) attempts.blocks_key = false;
 }
 
 void Drainer::ForgetAttempts(uint64_t sequence) {

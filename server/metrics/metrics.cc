@@ -83,6 +83,8 @@ Counter& DeadLetterCounters::For(absl::string_view reason) {
   if (reason == "no_stream") return no_stream;
   if (reason == "too_large") return too_large;
   if (reason == "expired") return expired;
+  if (reason == "attempts") return attempts;
+  if (reason == "dropped_oldest") return dropped_oldest;
   return refused;
 }
 

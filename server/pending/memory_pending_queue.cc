@@ -1,6 +1,7 @@
 #include "server/pending/memory_pending_queue.h"
 
 #include <algorithm>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 
@@ -51,11 +52,16 @@ absl::StatusOr<RecoveredQueue> MemoryPendingQueue::Open(Observer* observer) {
     absl::MutexLock lock(&mutex_);
     for (const auto& [sequence, stored] : contents_->records) {
       recovered.records.push_back({sequence, stored.key_hash, stored.record.size_bytes});
+      recovered.records.back().expire_time = stored.record.expire_time;
       bytes_ += stored.record.size_bytes;
+    }
+    for (const auto& [sequence, dead_letter] : contents_->dead_letters) {
+      dead_letter_bytes_ += dead_letter.stored.record.size_bytes;
     }
     recovered.dead_letters = contents_->dead_letters.size();
     contents_->sending_through = std::min(contents_->sending_through, contents_->last_sequence);
     recovered_sending_through_ = contents_->sending_through;
+    recovered.dead_letter_bytes = dead_letter_bytes_;
     open_ = true;
   }
   if (mode_ == Mode::kAutomatic) thread_ = std::thread([this] { RunWriter(); });
@@ -126,9 +132,9 @@ PendingRecord MemoryPendingQueue::ReadRecord(uint64_t sequence) const {
   return record;
 }
 
-void MemoryPendingQueue::TrimOldest(int64_t count_max, int64_t bytes_max) {
+void MemoryPendingQueue::TrimOldest(int64_t count_max, int64_t bytes_max, bool keep_dropped) {
   absl::MutexLock lock(&mutex_);
-  inbox_.AddTrim(count_max, bytes_max);
+  inbox_.AddTrim(count_max, bytes_max, keep_dropped);
 }
 
 absl::StatusOr<std::vector<PendingRecord>> MemoryPendingQueue::Claim(uint64_t after,
@@ -178,6 +184,7 @@ absl::StatusOr<int64_t> MemoryPendingQueue::Purge(absl::Span<const uint64_t> seq
       for (uint64_t sequence : sequences) {
         if (claimed_.contains(sequence) || contents_->records.count(sequence) == 0) continue;
         purged.push_back(Erase(sequence));
+        ++taken_total_;
       }
     }
     if (!purged.empty()) observer_->OnRemoved(purged, RemovalCause::kPurged);
@@ -187,21 +194,116 @@ absl::StatusOr<int64_t> MemoryPendingQueue::Purge(absl::Span<const uint64_t> seq
   return static_cast<int64_t>(purged.size());
 }
 
-absl::Status MemoryPendingQueue::MoveToDeadLetters(uint64_t sequence,
-                                                   const DeadLetterReason& reason) {
-  return RunBetweenCommits([&] {
-    RemovedRecord removed;
-    {
-      absl::MutexLock lock(&mutex_);
-      if (!claimed_.contains(sequence)) {
-        return absl::FailedPreconditionError(absl::StrCat("record ", sequence, " is not claimed"));
-      }
-      contents_->dead_letters[sequence] = {contents_->records[sequence], reason};
-      removed = Erase(sequence);
+absl::StatusOr<std::vector<RemovedRecord>> MemoryPendingQueue::ClaimExpired(absl::Time now,
+                                                                            int64_t count_max,
+                                                                            int64_t bytes_max) {
+  std::vector<RemovedRecord> expired;
+  absl::Status status = RunBetweenCommits([&] {
+    absl::MutexLock lock(&mutex_);
+    std::map<std::pair<absl::Time, uint64_t>, const StoredRecord*> by_time;
+    for (const auto& [sequence, stored] : contents_->records) {
+      if (stored.record.expire_time > now || claimed_.contains(sequence)) continue;
+      by_time[{stored.record.expire_time, sequence}] = &stored;
     }
-    observer_->OnRemoved(absl::MakeConstSpan(&removed, 1), RemovalCause::kDeadLettered);
+    int64_t bytes = 0;
+    for (const auto& [key, stored] : by_time) {
+      bytes += stored->record.size_bytes;
+      if (static_cast<int64_t>(expired.size()) >= count_max) break;
+      if (!expired.empty() && bytes > bytes_max) break;
+      claimed_.insert(key.second);
+      expired.push_back({key.second, stored->key_hash, stored->record.size_bytes, key.first});
+    }
     return absl::OkStatus();
   });
+  if (!status.ok()) return status;
+  return expired;
+}
+
+absl::Status MemoryPendingQueue::MoveToDeadLetters(absl::Span<const DeadLetterVerdict> verdicts) {
+  if (verdicts.empty()) return absl::OkStatus();
+  return RunBetweenCommits([&] {
+    std::vector<RemovedRecord> removed;
+    {
+      absl::MutexLock lock(&mutex_);
+      for (const DeadLetterVerdict& verdict : verdicts) {
+        if (claimed_.contains(verdict.sequence)) continue;
+        return absl::FailedPreconditionError(
+            absl::StrCat("record ", verdict.sequence, " is not claimed"));
+      }
+      for (const DeadLetterVerdict& verdict : verdicts) {
+        removed.push_back(Bury(verdict.sequence, verdict.reason));
+      }
+    }
+    observer_->OnRemoved(removed, RemovalCause::kDeadLettered);
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<std::vector<DeadLetter>> MemoryPendingQueue::ScanDeadLetters(uint64_t after,
+                                                                            int64_t count_max,
+                                                                            bool with_payload) {
+  std::vector<DeadLetter> dead_letters;
+  absl::Status status = RunBetweenCommits([&] {
+    absl::MutexLock lock(&mutex_);
+    for (auto it = contents_->dead_letters.upper_bound(after);
+         it != contents_->dead_letters.end() &&
+         static_cast<int64_t>(dead_letters.size()) < count_max;
+         ++it) {
+      const StoredDeadLetter& kept = it->second;
+      dead_letters.push_back({kept.stored.record, kept.reason, kept.dead_time});
+      if (!with_payload) dead_letters.back().record.payload.clear();
+    }
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return dead_letters;
+}
+
+absl::StatusOr<int64_t> MemoryPendingQueue::RedriveDeadLetters(
+    absl::Span<const uint64_t> sequences) {
+  const std::set<uint64_t> sorted(sequences.begin(), sequences.end());
+  std::vector<RemovedRecord> put_back;
+  absl::Status status = RunBetweenCommits([&] {
+    {
+      absl::MutexLock lock(&mutex_);
+      for (uint64_t sequence : sorted) {
+        StoredRecord stored;
+        if (!TakeDeadLetter(sequence, &stored)) continue;
+        PendingRecord& record = stored.record;
+        record.sequence = ++contents_->last_sequence;
+        if (record.expire_time <= clock_->WallNow()) record.expire_time = absl::InfiniteFuture();
+        record.first_sent_time = std::min(record.first_sent_time, record.accept_time);
+        bytes_ += record.size_bytes;
+        ++redriven_total_;
+        put_back.push_back(
+            {record.sequence, stored.key_hash, record.size_bytes, record.expire_time});
+        contents_->records[record.sequence] = std::move(stored);
+      }
+    }
+    if (!put_back.empty()) observer_->OnRedriven(put_back);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return static_cast<int64_t>(put_back.size());
+}
+
+absl::StatusOr<int64_t> MemoryPendingQueue::PurgeDeadLetters(absl::Span<const uint64_t> sequences) {
+  const std::set<uint64_t> sorted(sequences.begin(), sequences.end());
+  std::vector<RemovedRecord> purged;
+  absl::Status status = RunBetweenCommits([&] {
+    {
+      absl::MutexLock lock(&mutex_);
+      for (uint64_t sequence : sorted) {
+        StoredRecord stored;
+        if (!TakeDeadLetter(sequence, &stored)) continue;
+        purged.push_back({sequence, stored.key_hash, stored.record.size_bytes});
+      }
+    }
+    if (!purged.empty()) observer_->OnDeadLettersRemoved(purged, RemovalCause::kPurged);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return static_cast<int64_t>(purged.size());
 }
 
 PendingQueueStats MemoryPendingQueue::GetStats() const {
@@ -212,8 +314,17 @@ PendingQueueStats MemoryPendingQueue::GetStats() const {
   stats.oldest_accept_time = contents_->records.empty()
                                  ? absl::InfiniteFuture()
                                  : contents_->records.begin()->second.record.accept_time;
+  for (const auto& [sequence, stored] : contents_->records) {
+    stats.next_expire_time = std::min(stats.next_expire_time, stored.record.expire_time);
+  }
   stats.dead_letters = contents_->dead_letters.size();
+  stats.dead_letter_bytes = dead_letter_bytes_;
+  for (const auto& [sequence, dead_letter] : contents_->dead_letters) {
+    ++stats.dead_letters_by_label[DeadLetterLabelIndex(dead_letter.reason.reason)];
+  }
   stats.removed_total = removed_total_;
+  stats.taken_total = taken_total_;
+  stats.redriven_total = redriven_total_;
   stats.healthy = healthy_;
   return stats;
 }
@@ -281,18 +392,18 @@ void MemoryPendingQueue::RunWriter() {
 }
 
 void MemoryPendingQueue::Commit(const PendingInbox& work) {
-  std::vector<RemovedRecord> trimmed;
+  Trimmed trimmed;
   absl::Status status;
   {
     absl::MutexLock lock(&mutex_);
     status = closed_ ? ClosedError() : Apply(work, &trimmed);
   }
   if (!work.operations.empty()) observer_->OnAppended(work.operations, status);
-  if (!trimmed.empty()) observer_->OnRemoved(trimmed, RemovalCause::kDroppedOldest);
+  if (!trimmed.gone.empty()) observer_->OnRemoved(trimmed.gone, RemovalCause::kDroppedOldest);
+  if (!trimmed.kept.empty()) observer_->OnRemoved(trimmed.kept, RemovalCause::kDroppedAndKept);
 }
 
-absl::Status MemoryPendingQueue::Apply(const PendingInbox& work,
-                                       std::vector<RemovedRecord>* trimmed) {
+absl::Status MemoryPendingQueue::Apply(const PendingInbox& work, Trimmed* trimmed) {
   TakeSequences(work);
   if (!work.operations.empty() && !next_append_status_.ok()) {
     healthy_ = false;
@@ -303,7 +414,7 @@ absl::Status MemoryPendingQueue::Apply(const PendingInbox& work,
   size_t next = 0;
   for (const PendingInbox::Command& command : work.commands) {
     if (command.kind == PendingInbox::Kind::kTrim) {
-      Trim(command.count_max, command.bytes_max, trimmed);
+      Trim(command, trimmed);
     } else if (command.kind == PendingInbox::Kind::kAppend) {
       for (size_t i = 0; i < command.count; ++i) Insert(work.operations[next++]);
     }
@@ -344,13 +455,38 @@ void MemoryPendingQueue::Insert(Operation* operation) {
   bytes_ += operation->size_bytes;
 }
 
-void MemoryPendingQueue::Trim(int64_t count_max, int64_t bytes_max,
-                              std::vector<RemovedRecord>* trimmed) {
+void MemoryPendingQueue::Trim(const PendingInbox::Command& limits, Trimmed* trimmed) {
   for (auto it = contents_->records.begin(); it != contents_->records.end();) {
-    if (static_cast<int64_t>(contents_->records.size()) <= count_max && bytes_ <= bytes_max) return;
+    const bool too_large = bytes_ + dead_letter_bytes_ > limits.bytes_max;
+    const int64_t count = contents_->records.size();
+    if (count <= limits.count_max && !too_large) return;
     const uint64_t sequence = (it++)->first;
-    if (!claimed_.contains(sequence)) trimmed->push_back(Erase(sequence));
+    if (claimed_.contains(sequence)) continue;
+    if (limits.keep_dropped && !too_large) {
+      trimmed->kept.push_back(Bury(sequence, {std::string(kDroppedOldestLabel), "full", 0, ""}));
+    } else {
+      trimmed->gone.push_back(Erase(sequence));
+      ++taken_total_;
+    }
   }
+}
+
+RemovedRecord MemoryPendingQueue::Bury(uint64_t sequence, const DeadLetterReason& reason) {
+  contents_->dead_letters[sequence] = {contents_->records[sequence], reason,
+                                       Stored(clock_->WallNow())};
+  const RemovedRecord removed = Erase(sequence);
+  dead_letter_bytes_ += removed.size_bytes;
+  ++taken_total_;
+  return removed;
+}
+
+bool MemoryPendingQueue::TakeDeadLetter(uint64_t sequence, StoredRecord* stored) {
+  const auto it = contents_->dead_letters.find(sequence);
+  if (it == contents_->dead_letters.end()) return false;
+  *stored = std::move(it->second.stored);
+  dead_letter_bytes_ -= stored->record.size_bytes;
+  contents_->dead_letters.erase(it);
+  return true;
 }
 
 RemovedRecord MemoryPendingQueue::Erase(uint64_t sequence) {

@@ -129,6 +129,14 @@ RecordFields FieldsOf(const Operation& operation, uint64_t sequence,
   return fields;
 }
 
+RemovedRecord KeyOf(const RecordFields& fields) {
+  RemovedRecord key = {fields.sequence, fields.key_hash, fields.size_bytes};
+  if (fields.expires_at_ms.has_value()) {
+    key.expire_time = absl::FromUnixMillis(*fields.expires_at_ms);
+  }
+  return key;
+}
+
 absl::StatusOr<PendingRecord> ToPendingRecord(const RecordFields& fields, bool with_payload) {
   PendingRecord record;
   if (!DecodeHeaders(fields.headers, &record.headers)) {

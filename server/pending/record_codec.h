@@ -51,6 +51,9 @@ bool DecodeHeaders(absl::string_view encoded,
 RecordFields FieldsOf(const Operation& operation, uint64_t sequence,
                       absl::string_view encoded_headers);
 
+// What is left of the row once it is removed.
+RemovedRecord KeyOf(const RecordFields& fields);
+
 // DATA_LOSS where the fields hold something that is never written.
 absl::StatusOr<PendingRecord> ToPendingRecord(const RecordFields& fields, bool with_payload);
 

@@ -37,7 +37,7 @@ class DrainerDeadLetterTest : public ::testing::Test {
     EXPECT_EQ(rig_.observer.dead_letters[0].reason.error, "fake: broker_error");
     EXPECT_EQ(rig_.observer.dead_letters[0].reason.attempts, 1);
     ASSERT_THAT(contents_.dead_letters, SizeIs(1));
-    EXPECT_EQ(contents_.dead_letters[1].first.record.payload, "1");
+    EXPECT_EQ(contents_.dead_letters[1].stored.record.payload, "1");
     EXPECT_EQ(rig_.ledger().dead_lettered, 1);
     EXPECT_EQ(rig_.ledger().Unaccounted(), 0);
     Call& direct = rig_.Publish({"k", "3"});
