@@ -12,6 +12,7 @@
 #include "gtest/gtest.h"
 #include "server/pending/pending_queue.h"
 #include "tests/server/pending/pending_queue_contract_fixture.h"
+#include "tests/server/pending/pending_queue_dead_letter_contract.h"
 #include "tests/server/pending/pending_queue_lifecycle_contract.h"
 #include "tests/server/pending/pending_queue_sent_contract.h"
 #include "tests/server/pending/pending_testing.h"
