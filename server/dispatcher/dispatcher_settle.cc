@@ -155,8 +155,7 @@ void Dispatcher::OnAppended(absl::Span<Operation* const> operations, const absl:
 
 void Dispatcher::OnRemoved(absl::Span<const RemovedRecord> records, RemovalCause cause) {
   const int64_t count = static_cast<int64_t>(records.size());
-  const bool kept =
-      cause == RemovalCause::kDeadLettered || cause == RemovalCause::kDroppedAndKept;
+  const bool kept = cause == RemovalCause::kDeadLettered || cause == RemovalCause::kDroppedAndKept;
   Work work;
   {
     absl::MutexLock lock(&mutex_);
@@ -209,8 +208,7 @@ void Dispatcher::OnRedriven(absl::Span<const RemovedRecord> records) {
   redelivery_->OnDeliverable();
 }
 
-void Dispatcher::OnDeadLettersRemoved(absl::Span<const RemovedRecord> records,
-                                      RemovalCause cause) {
+void Dispatcher::OnDeadLettersRemoved(absl::Span<const RemovedRecord> records, RemovalCause cause) {
   const int64_t count = static_cast<int64_t>(records.size());
   Work work;
   {

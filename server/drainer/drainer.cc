@@ -27,15 +27,6 @@ absl::string_view DeadLetterLabel(Refusal refusal) {
   return "refused";
 }
 
-// Expired messages are looked for this often, and moved in slices of at most so many.
-constexpr std::chrono::seconds kSweepInterval(1);
-constexpr int64_t kSweepCountMax = 256;
-
-// It says nothing about the message.
-bool IsLostConnection(FailureReason reason) {
-  return reason == FailureReason::kConnectionClosed || reason == FailureReason::kNotConnected;
-}
-
 }  // namespace
 
 Drainer::Drainer(const DrainerOptions& options, Clock* clock, Dispatcher* dispatcher,
@@ -185,49 +176,6 @@ bool Drainer::MayStillBeTaken(const Redelivery& redelivery, int attempts) const 
          attempts < options_.no_stream_attempts_max;
 }
 
-bool Drainer::TooManyAttempts(const Redelivery& redelivery, bool connection_ended) const {
-  if (options_.attempts_max <= 0 || connection_ended || IsLostConnection(redelivery.reason)) {
-    return false;
-  }
-  return AttemptsOf(redelivery.operation_id).count + 1 >= options_.attempts_max;
-}
-
-DeadLetterVerdict Drainer::DeadLetterOf(const Redelivery& redelivery,
-                                        absl::string_view label) const {
-  const Attempts before = AttemptsOf(redelivery.operation_id);
-  return {redelivery.operation_id,
-          {std::string(label), redelivery.error, before.count + 1,
-           before.first_error.empty() ? redelivery.error : before.first_error}};
-}
-
-DeadLetterVerdict Drainer::ExpiredVerdict(uint64_t sequence) const {
-  const Attempts before = AttemptsOf(sequence);
-  return {sequence,
-          {"expired", before.count == 0 ? "its time to live has passed" : before.last_error,
-           before.count, before.first_error}};
-}
-
-// Expired messages become dead letters whether or not it is their turn.
-void Drainer::SweepExpired(SteadyTime now) {
-  if (now < next_sweep_) return;
-  next_sweep_ = now + kSweepInterval;
-  const absl::Time wall_now = clock_->WallNow();
-  if (queue_->GetStats().next_expire_time > wall_now) return;
-  const absl::StatusOr<std::vector<RemovedRecord>> expired =
-      queue_->ClaimExpired(wall_now, kSweepCountMax, options_.claim_bytes_max);
-  if (!expired.ok() || expired->empty()) return;
-  next_sweep_ = now;
-  Verdicts verdicts;
-  for (const RemovedRecord& record : *expired) {
-    verdicts.dead.push_back(ExpiredVerdict(record.sequence));
-    const auto key = keys_.find(record.key_hash);
-    if (key == keys_.end() || key->second.blocked_at != record.sequence) continue;
-    Unblock(&key->second);
-    if (key->second.in_flight == 0) keys_.erase(key);
-  }
-  Apply(verdicts);
-}
-
 void Drainer::KeepForLater(Key* key, const Redelivery& redelivery, bool connection_ended,
                            SteadyTime now, Verdicts* verdicts) {
   verdicts->release.push_back(redelivery.operation_id);
@@ -255,7 +203,7 @@ void Drainer::Block(Key* key, const Redelivery& redelivery, SteadyTime now) {
   for (int i = 0; i < key->attempts && delay < options_.retry_delay_max; ++i) delay *= 2;
   ++key->attempts;
   key->retry_at = now + absl::ToChronoNanoseconds(std::min(delay, options_.retry_delay_max));
-  RememberAttempt(sequence, redelivery.error);
+  RememberAttempt(redelivery);
 }
 
 void Drainer::Unblock(Key* key) {
@@ -444,32 +392,6 @@ absl::optional<Drainer::Attempts> Drainer::FindAttempts(uint64_t operation_id) c
   auto it = attempts_.find(operation_id);
   if (it == attempts_.end() || !it->second.blocks_key) return absl::nullopt;
   return it->second;
-}
-
-Drainer::Attempts Drainer::AttemptsOf(uint64_t sequence) const {
-  absl::MutexLock lock(&mutex_);
-  auto it = attempts_.find(sequence);
-  return it == attempts_.end() ? Attempts() : it->second;
-}
-
-void Drainer::RememberAttempt(uint64_t sequence, const std::string& error) {
-  absl::MutexLock lock(&mutex_);
-  Attempts& attempts = attempts_[sequence];
-  if (++attempts.count == 1) attempts.first_error = error;
-  attempts.last_error = error;
-  attempts.blocks_key = true;
-}
-
-// What they had failed before counts on.
-void Drainer::KeepAttemptsOfHeads() {
-  absl::MutexLock lock(&mutex_);
-  if (attempts_.size() > 2 * options_.blocked_keys_max) attempts_.clear();
-  for (auto& [sequence, attempts] : attempts_) attempts.blocks_key = false;
-}
-
-void Drainer::ForgetAttempts(uint64_t sequence) {
-  absl::MutexLock lock(&mutex_);
-  attempts_.erase(sequence);
 }
 
 void Drainer::OnRedelivered(absl::Span<Operation* const> operations) {

@@ -84,7 +84,8 @@ class Drainer final : public RedeliveryObserver {
   // Ends the delays of these keys.
   void RetryNow(absl::Span<const uint64_t> key_hashes);
 
-  // Failed attempts of an operation that is the blocked head of its key; absent for all others.
+  // Failed attempts of an operation that is the blocked head of its key, those that ended with the
+  // connection not counted; absent for all others.
   absl::optional<Attempts> FindAttempts(uint64_t operation_id) const;
 
   double RatePerSecond() const { return rate_.PerSecond(clock_->SteadyNow()); }
@@ -143,7 +144,7 @@ class Drainer final : public RedeliveryObserver {
   void BeginRun(SteadyTime now);
   void EndRun(SteadyTime now);
   Attempts AttemptsOf(uint64_t sequence) const;
-  void RememberAttempt(uint64_t sequence, const std::string& error);
+  void RememberAttempt(const Redelivery& redelivery);
   void ForgetAttempts(uint64_t sequence);
   void KeepAttemptsOfHeads();
 

@@ -53,8 +53,7 @@ class MemoryPendingQueue final : public PendingQueue {
   };
 
   // Borrows `contents`, which must outlive the queue; without, it has its own. Borrows the clock.
-  explicit MemoryPendingQueue(Mode mode, Contents* contents = nullptr,
-                              Clock* clock = SystemClock())
+  explicit MemoryPendingQueue(Mode mode, Contents* contents = nullptr, Clock* clock = SystemClock())
       : mode_(mode), clock_(clock), contents_(contents == nullptr ? &own_contents_ : contents) {}
   ~MemoryPendingQueue() override;
 

@@ -79,9 +79,9 @@ inline size_t DeadLetterLabelIndex(absl::string_view label) {
 
 // Why a message became a dead letter.
 struct DeadLetterReason {
-  std::string reason;        // One of kDeadLetterLabels.
-  std::string error;         // Why the last attempt failed, in the broker's words.
-  int64_t attempts = 0;      // Failed attempts to deliver it since the router started.
+  std::string reason;            // One of kDeadLetterLabels.
+  std::string error;             // Why the last attempt failed, in the broker's words.
+  int64_t attempts = 0;          // Failed attempts to deliver it since the router started.
   std::string first_error = {};  // Why the first one failed.
 };
 
@@ -118,7 +118,7 @@ struct PendingQueueStats {
   int64_t removed_total = 0;   // Records that calls of Remove have taken out.
   int64_t taken_total = 0;     // Records removed for another reason.
   int64_t redriven_total = 0;  // Dead letters put back.
-  bool healthy = true;        // False while the last commit failed: appends are refused.
+  bool healthy = true;         // False while the last commit failed: appends are refused.
 };
 
 class PendingQueue {
@@ -159,9 +159,10 @@ class PendingQueue {
   // Gives claimed records back undelivered; the next Claim may return them again.
   virtual void Release(absl::Span<const uint64_t> sequences) = 0;
 
-  // Removes the oldest unclaimed records until at most `count_max` records are left, and `bytes_max`
-  // bytes of records and dead letters, or no unclaimed ones; in the commit of the appends handed
-  // over before it. With `keep_dropped`, those that `bytes_max` leaves room for become dead letters.
+  // Removes the oldest unclaimed records until at most `count_max` records are left, and
+  // `bytes_max` bytes of records and dead letters, or no unclaimed ones; in the commit of the
+  // appends handed over before it. With `keep_dropped`, those that `bytes_max` leaves room for
+  // become dead letters.
   virtual void TrimOldest(int64_t count_max, int64_t bytes_max, bool keep_dropped) = 0;
 
   // The next unclaimed records behind `after`, in order, now claimed; at most `count_max` and,

@@ -156,29 +156,6 @@ absl::Status PendingWriter::InsertAll(absl::Span<Operation* const> operations, C
   return absl::OkStatus();
 }
 
-absl::Status PendingWriter::Trim(const PendingInbox::Command& limits, Changes* changes) {
-  int64_t count = current_.count + changes->count;
-  int64_t bytes = current_.bytes + current_.dead_letter_bytes + changes->bytes;
-  for (const RemovedRecord& record : changes->kept) bytes += record.size_bytes;
-  std::vector<RemovedRecord> gone;
-  std::vector<RemovedRecord> kept;
-  absl::Status status = store_.table()->ReadKeys(0, [&](const RemovedRecord& record) {
-    const bool too_large = bytes > limits.bytes_max;
-    if (count <= limits.count_max && !too_large) return Reading::kStop;
-    if (claimed_.contains(record.sequence)) return Reading::kContinue;
-    --count;
-    if (limits.keep_dropped && !too_large) {
-      kept.push_back(record);
-    } else {
-      gone.push_back(record);
-      bytes -= record.size_bytes;
-    }
-    return Reading::kContinue;
-  });
-  if (!status.ok()) return store_.Fail("remove", status);
-  return DropRecords(gone, kept, changes);
-}
-
 absl::Status PendingWriter::DeleteRecords(absl::Span<const RemovedRecord> records,
                                           Changes* changes) {
   std::vector<uint64_t> sequences;

@@ -1,4 +1,4 @@
-// The part of PendingWriter that is about dead letters and expiry.
+// The part of PendingWriter that is about making room, dead letters and expiry.
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -71,9 +71,8 @@ absl::Status PendingWriter::MoveToDeadLetters(absl::Span<const DeadLetterVerdict
   for (const DeadLetterVerdict& verdict : verdicts) {
     if (status.ok()) status = store_.CopyToDeadLetters(verdict.sequence, verdict.reason);
   }
-  std::sort(
-      records.begin(), records.end(),
-      [](const RemovedRecord& a, const RemovedRecord& b) { return a.sequence < b.sequence; });
+  std::sort(records.begin(), records.end(),
+            [](const RemovedRecord& a, const RemovedRecord& b) { return a.sequence < b.sequence; });
   if (status.ok()) status = DeleteRecords(records, &changes);
   if (status.ok()) status = store_.Commit();
   if (!status.ok()) return StopUntilRecovered(status);
@@ -83,6 +82,29 @@ absl::Status PendingWriter::MoveToDeadLetters(absl::Span<const DeadLetterVerdict
   Apply(changes);
   TellRemoved(changes.removed, RemovalCause::kDeadLettered);
   return status;
+}
+
+absl::Status PendingWriter::Trim(const PendingInbox::Command& limits, Changes* changes) {
+  int64_t count = current_.count + changes->count;
+  int64_t bytes = current_.bytes + current_.dead_letter_bytes + changes->bytes;
+  for (const RemovedRecord& record : changes->kept) bytes += record.size_bytes;
+  std::vector<RemovedRecord> gone;
+  std::vector<RemovedRecord> kept;
+  absl::Status status = store_.table()->ReadKeys(0, [&](const RemovedRecord& record) {
+    const bool too_large = bytes > limits.bytes_max;
+    if (count <= limits.count_max && !too_large) return Reading::kStop;
+    if (claimed_.contains(record.sequence)) return Reading::kContinue;
+    --count;
+    if (limits.keep_dropped && !too_large) {
+      kept.push_back(record);
+    } else {
+      gone.push_back(record);
+      bytes -= record.size_bytes;
+    }
+    return Reading::kContinue;
+  });
+  if (!status.ok()) return store_.Fail("remove", status);
+  return DropRecords(gone, kept, changes);
 }
 
 absl::Status PendingWriter::DropRecords(absl::Span<const RemovedRecord> gone,

@@ -19,8 +19,7 @@ constexpr char kColumnNames[] =
     "sequence, accepted_at_ms, expires_at_ms, key_hash, size_bytes, guarantee, caller_chose_id, "
     "message_id, subject, ordering_key, headers, payload, checksum, first_sent_at_ms, content_hash";
 
-constexpr char kDeadLetterColumnNames[] =
-    ", reason, error, attempts, dead_at_ms, first_error";
+constexpr char kDeadLetterColumnNames[] = ", reason, error, attempts, dead_at_ms, first_error";
 
 constexpr int kChecksumColumn = 12;
 constexpr int kFirstReasonColumn = 15;

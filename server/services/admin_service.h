@@ -107,8 +107,8 @@ class AdminService final : public v1::AdminService::Service {
   template <typename Request>
   static absl::StatusOr<Change> CheckChange(const grpc::ServerContext& context,
                                             absl::string_view method, const Request& request) {
-    return CheckChange({std::string(method), context.peer(), request.reason(),
-                        request.request_id(), request.validate_only()});
+    return CheckChange({std::string(method), context.peer(), request.reason(), request.request_id(),
+                        request.validate_only()});
   }
   static absl::StatusOr<Change> CheckChange(Change change);
   // Writes the change down; the event's id.

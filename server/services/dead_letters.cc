@@ -15,6 +15,8 @@ namespace {
 // Read, moved or removed between two commits of the queue's writer.
 constexpr int64_t kSliceCount = 256;
 constexpr int64_t kSliceBytesMax = int64_t{4} << 20;
+// Most that one Redrive moves, so that it ends within its caller's deadline.
+constexpr int64_t kRedriveCountMax = 10000;
 // A page with payloads ends early beyond it: clients take 4 MiB unless told otherwise.
 constexpr int64_t kPageBytesMax = int64_t{1} << 20;
 
@@ -127,14 +129,14 @@ absl::Status DeadLetters::ForEach(
 
 int64_t DeadLetters::QueueRoom() const {
   const LedgerSnapshot ledger = dispatcher_->GetLedger();
-  return std::max<int64_t>(
-      0, options_.queue_count_max - ledger.queued_count - ledger.appending_count);
+  return std::max<int64_t>(0,
+                           options_.queue_count_max - ledger.queued_count - ledger.appending_count);
 }
 
 absl::Status DeadLetters::Redrive(const Filter& filter, int64_t limit, Redriven* redriven) {
   absl::MutexLock lock(&redrive_mutex_);
   const int64_t room = QueueRoom();
-  const int64_t allowed = budget_.Take(std::min(limit, room));
+  const int64_t allowed = budget_.Take(std::min({limit, room, kRedriveCountMax}));
   absl::Status status = Move(filter, allowed, redriven);
   budget_.Return(allowed - redriven->moved);
   if (status.ok() && redriven->moved == 0 && redriven->remaining > 0) return NothingMoved(room);
@@ -151,9 +153,11 @@ absl::Status DeadLetters::NothingMoved(int64_t room) {
 }
 
 absl::Status DeadLetters::Move(const Filter& filter, int64_t allowed, Redriven* redriven) {
-  Slices slices([this](absl::Span<const uint64_t> sequences) {
-    return queue_->RedriveDeadLetters(sequences);
-  }, &redriven->moved);
+  Slices slices(
+      [this](absl::Span<const uint64_t> sequences) {
+        return queue_->RedriveDeadLetters(sequences);
+      },
+      &redriven->moved);
   absl::Status status = ForEach(filter, [&](const DeadLetter& dead_letter) {
     if (redriven->moved + slices.waiting() < allowed) return slices.Add(dead_letter.record);
     ++redriven->remaining;

@@ -169,7 +169,8 @@ void Telemetry::OnRemoved(int64_t count, RemovalCause cause) {
                            {{"queue_size", options_.queue_count_max},
                             {"max_size", options_.queue_count_max},
                             {"policy", options_.full_policy},
-                            {"dropped", count}});
+                            {"dropped", count},
+                            {"kept", cause == RemovalCause::kDroppedAndKept}});
       return;
     case RemovalCause::kDeadLettered:
     case RemovalCause::kDamaged:

@@ -278,6 +278,7 @@ TEST_F(DrainerAttemptsTest, LostConnectionsDoNotCount) {
   rig_.Queue({"k", "1"});
   rig_.transport.Connect();
   for (int i = 0; i < 5; ++i) FailAll(FailureReason::kConnectionClosed, Verdict::kInDoubt);
+  for (int i = 0; i < 2; ++i) FailAll(FailureReason::kTimeout, Verdict::kInDoubt);
   for (int i = 0; i < 5; ++i) {
     rig_.drainer.Step();
     rig_.transport.Disconnect();

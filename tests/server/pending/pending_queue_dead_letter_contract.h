@@ -119,10 +119,12 @@ TEST_P(PendingQueueDeadLetterContract, KeepsEverythingOfADeadLetterAlsoOverReope
 TEST_P(PendingQueueDeadLetterContract, MovesManyInOneGoOrNone) {
   Append(pool_.MakeMany(3));
   Claim(0, 2);
-  EXPECT_EQ(queue_->MoveToDeadLetters({{1, {"refused", "no", 1}}, {3, {"refused", "no", 1}}}).code(),
-            absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(
+      queue_->MoveToDeadLetters({{1, {"refused", "no", 1}}, {3, {"refused", "no", 1}}}).code(),
+      absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(DeadSequences(), IsEmpty());
-  EXPECT_TRUE(queue_->MoveToDeadLetters({{2, {"refused", "no", 1}}, {1, {"expired", "no", 1}}}).ok());
+  EXPECT_TRUE(
+      queue_->MoveToDeadLetters({{2, {"refused", "no", 1}}, {1, {"expired", "no", 1}}}).ok());
   EXPECT_THAT(DeadSequences(), ElementsAre(1, 2));
   EXPECT_THAT(SequencesOf(Scan()), ElementsAre(3));
   EXPECT_EQ(observer_.removals().size(), 2u);
@@ -188,8 +190,7 @@ TEST_P(PendingQueueDeadLetterContract, WhatIsRedrivenSurvivesReopeningAndIsDeliv
 TEST_P(PendingQueueDeadLetterContract, ATimeToLiveThatHasPassedDoesNotCountAfterARedrive) {
   Append({Expiring(absl::FromUnixSeconds(1)), Expiring(absl::FromUnixSeconds(4000000000))});
   Claim(0);
-  ASSERT_TRUE(
-      queue_->MoveToDeadLetters({{1, {"expired", "", 0}}, {2, {"refused", "no", 1}}}).ok());
+  ASSERT_TRUE(queue_->MoveToDeadLetters({{1, {"expired", "", 0}}, {2, {"refused", "no", 1}}}).ok());
   EXPECT_EQ(queue_->GetStats().next_expire_time, absl::InfiniteFuture());
   EXPECT_EQ(Redrive({1, 2}), 2);
   const std::vector<PendingRecord> records = Scan();

@@ -27,8 +27,7 @@ class DeadLettersTest : public ::testing::Test {
     std::vector<DeadLetterVerdict> verdicts;
     for (int i = 1; i <= count; ++i) {
       rig_.Queue({i % 2 == 0 ? "a" : "b", absl::StrCat(i)});
-      verdicts.push_back(
-          {static_cast<uint64_t>(i), {i % 2 == 0 ? "expired" : "refused", "no", i}});
+      verdicts.push_back({static_cast<uint64_t>(i), {i % 2 == 0 ? "expired" : "refused", "no", i}});
     }
     ASSERT_TRUE(rig_.queue.Claim(0, count, kNoLimit).ok());
     ASSERT_TRUE(rig_.queue.MoveToDeadLetters(verdicts).ok());
@@ -54,8 +53,9 @@ class DeadLettersTest : public ::testing::Test {
   }
 
   RouterRig rig_;
-  StatusReporter status_{{},           &rig_.clock,   &rig_.transport, &rig_.dispatcher,
-                         &rig_.drainer, &rig_.queue, rig_.mode.get()};
+  StatusReporter status_{
+      {},          &rig_.clock,    &rig_.transport, &rig_.dispatcher, &rig_.drainer,
+      &rig_.queue, rig_.mode.get()};
   DeadLetters dead_letters_{{10, 20}, &rig_.clock, &rig_.dispatcher, &rig_.queue};
   DeadLetters::Redriven redriven_;
 };
