@@ -11,6 +11,7 @@ namespace router::cli {
 std::vector<Command> StatusCommands();
 std::vector<Command> PublishCommands();
 std::vector<Command> PendingCommands();
+std::vector<Command> DeadLetterCommands();
 std::vector<Command> FailOpenCommands();
 std::vector<Command> DeliveryCommands();
 std::vector<Command> AuditCommands();

@@ -1,9 +1,13 @@
 #include "clients/cli/status_view.h"
 
 #include <algorithm>
+#include <map>
+#include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "clients/cli/output.h"
 #include "clients/cli/units.h"
 
@@ -99,6 +103,18 @@ std::string TotalsText(const v1::Totals& totals) {
   return text;
 }
 
+// "3 (no_stream 2, expired 1)"
+std::string DeadLetters(const v1::PendingQueueStatus& queue) {
+  const std::map<std::string, int64_t> by_reason(queue.dead_letters_by_reason().begin(),
+                                                 queue.dead_letters_by_reason().end());
+  std::vector<std::string> parts;
+  for (const auto& [reason, count] : by_reason) {
+    parts.push_back(absl::StrCat(Printable(reason), " ", HumanCount(count)));
+  }
+  const std::string total = HumanCount(queue.dead_letters());
+  return parts.empty() ? total : absl::StrCat(total, " (", absl::StrJoin(parts, ", "), ")");
+}
+
 }  // namespace
 
 std::string StateName(v1::ConnectionState state) {
@@ -133,7 +149,7 @@ void PrintStatus(const Invocation& invocation, const v1::RouterStatus& status) {
           {"Drain", Drain(queue)},
           {"In flight", absl::StrCat(HumanCount(status.in_flight()), " direct, ",
                                      HumanCount(queue.in_flight()), " from the queue")},
-          {"Dead letters", HumanCount(queue.dead_letters())},
+          {"Dead letters", DeadLetters(queue)},
           {"Totals", TotalsText(status.totals())},
       },
       invocation.environment.out);

@@ -41,6 +41,9 @@ absl::Status Dispatcher::OpenQueue() {
   }
   recovered->records = {};  // A million of them is memory.
   recent_.Recover(std::move(recovered->ids));
+  ledger_.recovered_dead_letters = recovered->dead_letters;
+  ledger_.dead_letter_count = recovered->dead_letters;
+  ledger_.dead_letter_bytes = recovered->dead_letter_bytes;
   return absl::OkStatus();
 }
 
@@ -169,7 +172,8 @@ void Dispatcher::Enqueue(Operation* operation, SteadyTime now, Work* work) {
   if (!can_wait) {
     return Answer(operation, Outcome::kRejected,
                   error::PendingQueueFull(ledger_.queued_count, options_.queue_count_max,
-                                          ledger_.queued_bytes, options_.queue_bytes_max),
+                                          ledger_.queued_bytes + ledger_.dead_letter_bytes,
+                                          options_.queue_bytes_max),
                   work);
   }
   backlog_.Add(operation->key_hash);
@@ -222,8 +226,11 @@ void Dispatcher::HandOver(Work* work) {
   queue_->Append(work->to_queue);
   const bool over_limit =
       ledger_.queued_count + ledger_.appending_count > options_.queue_count_max ||
-      ledger_.queued_bytes + ledger_.appending_bytes > options_.queue_bytes_max;
-  if (over_limit) queue_->TrimOldest(options_.queue_count_max, options_.queue_bytes_max);
+      ledger_.queued_bytes + ledger_.dead_letter_bytes + ledger_.appending_bytes >
+          options_.queue_bytes_max;
+  if (over_limit) {
+    queue_->TrimOldest(options_.queue_count_max, options_.queue_bytes_max, options_.keep_dropped);
+  }
 }
 
 bool Dispatcher::WindowHasRoom(int64_t size_bytes) const {
@@ -238,6 +245,8 @@ bool Dispatcher::WindowHasRoom(int64_t size_bytes) const {
 }
 
 bool Dispatcher::QueueHasRoom(int64_t size_bytes) const {
+  // Nothing makes room by itself where the dead letters fill it.
+  if (ledger_.dead_letter_bytes + size_bytes > options_.queue_bytes_max) return false;
   int64_t count_max = options_.queue_count_max;
   int64_t bytes_max = options_.queue_bytes_max;
   if (options_.full_policy == FullPolicy::kDropOldest) {
@@ -246,7 +255,8 @@ bool Dispatcher::QueueHasRoom(int64_t size_bytes) const {
     bytes_max += options_.in_flight_bytes_max;
   }
   return ledger_.queued_count + ledger_.appending_count < count_max &&
-         ledger_.queued_bytes + ledger_.appending_bytes + size_bytes <= bytes_max;
+         ledger_.queued_bytes + ledger_.dead_letter_bytes + ledger_.appending_bytes + size_bytes <=
+             bytes_max;
 }
 
 uint64_t Dispatcher::epoch() const {

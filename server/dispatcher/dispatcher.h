@@ -49,8 +49,9 @@ enum class FullPolicy {
 
 struct DispatcherOptions {
   int64_t queue_count_max = 1000000;
-  int64_t queue_bytes_max = int64_t{10} << 30;
+  int64_t queue_bytes_max = int64_t{10} << 30;  // Dead letters included.
   FullPolicy full_policy = FullPolicy::kReject;
+  bool keep_dropped = false;  // Those that kDropOldest drops become dead letters.
   int64_t in_flight_bytes_max = int64_t{64} << 20;  // Handed to the transport and not settled.
   int64_t waiting_bytes_max = int64_t{64} << 20;    // Waiting for room, in memory.
   absl::Duration ack_timeout = absl::Seconds(2);  // Longest attempt to deliver on the direct path.
@@ -124,6 +125,8 @@ class Dispatcher final : public Transport::Observer, public PendingQueue::Observ
   // PendingQueue::Observer
   void OnAppended(absl::Span<Operation* const> operations, const absl::Status& status) override;
   void OnRemoved(absl::Span<const RemovedRecord> records, RemovalCause cause) override;
+  void OnRedriven(absl::Span<const RemovedRecord> records) override;
+  void OnDeadLettersRemoved(absl::Span<const RemovedRecord> records, RemovalCause cause) override;
 
  private:
   // What one pass under the lock leaves to be done: hand-overs in order, then, unlocked, answers.

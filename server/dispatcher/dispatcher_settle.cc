@@ -170,6 +170,7 @@ void Dispatcher::OnAppended(absl::Span<Operation* const> operations, const absl:
 
 void Dispatcher::OnRemoved(absl::Span<const RemovedRecord> records, RemovalCause cause) {
   const int64_t count = static_cast<int64_t>(records.size());
+  const bool kept = cause == RemovalCause::kDeadLettered || cause == RemovalCause::kDroppedAndKept;
   Work work;
   {
     absl::MutexLock lock(&mutex_);
@@ -177,7 +178,9 @@ void Dispatcher::OnRemoved(absl::Span<const RemovedRecord> records, RemovalCause
       backlog_.Remove(record.key_hash);
       recent_.Forget(record.sequence);
       ledger_.queued_bytes -= record.size_bytes;
+      if (kept) ledger_.dead_letter_bytes += record.size_bytes;
     }
+    if (kept) ledger_.dead_letter_count += count;
     ledger_.queued_count -= count;
     switch (cause) {
       case RemovalCause::kPurged:
@@ -185,6 +188,10 @@ void Dispatcher::OnRemoved(absl::Span<const RemovedRecord> records, RemovalCause
         break;
       case RemovalCause::kDroppedOldest:
         ledger_.dropped_oldest += count;
+        break;
+      case RemovalCause::kDroppedAndKept:
+        ledger_.dropped_oldest += count;
+        ledger_.dropped_and_kept += count;
         break;
       case RemovalCause::kDeadLettered:
         ledger_.dead_lettered += count;
@@ -198,6 +205,37 @@ void Dispatcher::OnRemoved(absl::Span<const RemovedRecord> records, RemovalCause
   }
   Finish(absl::MakeSpan(work.answered));
   observer_->OnRemoved(count, cause);
+}
+
+void Dispatcher::OnRedriven(absl::Span<const RemovedRecord> records) {
+  const int64_t count = static_cast<int64_t>(records.size());
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const RemovedRecord& record : records) {
+      backlog_.Add(record.key_hash);
+      ledger_.queued_bytes += record.size_bytes;
+      ledger_.dead_letter_bytes -= record.size_bytes;
+    }
+    ledger_.queued_count += count;
+    ledger_.dead_letter_count -= count;
+    ledger_.redriven += count;
+  }
+  redelivery_->OnDeliverable();
+}
+
+void Dispatcher::OnDeadLettersRemoved(absl::Span<const RemovedRecord> records, RemovalCause cause) {
+  const int64_t count = static_cast<int64_t>(records.size());
+  Work work;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const RemovedRecord& record : records) ledger_.dead_letter_bytes -= record.size_bytes;
+    ledger_.dead_letter_count -= count;
+    (cause == RemovalCause::kDamaged ? ledger_.damaged_dead_letters
+                                     : ledger_.purged_dead_letters) += count;
+    AdmitWaiting(clock_->SteadyNow(), &work);
+    HandOver(&work);
+  }
+  Finish(absl::MakeSpan(work.answered));
 }
 
 void Dispatcher::Finish(absl::Span<Operation* const> answered) {

@@ -66,9 +66,11 @@ struct DeadLetterCounters {
   Counter no_stream;
   Counter too_large;
   Counter expired;
+  Counter attempts;
+  Counter dropped_oldest;
 
-  // By the reason that the queue keeps: "refused", "no_stream", "too_large", "expired". Any other
-  // counts as refused.
+  // By the reason that the queue keeps: "refused", "no_stream", "too_large", "expired", "attempts",
+  // "dropped_oldest". Any other counts as refused.
   Counter& For(absl::string_view reason);
 };
 

@@ -108,7 +108,9 @@ void AddQueue(const Metrics& metrics, Exposition& out) {
                   {{"refused", &dead_letters.refused},
                    {"no_stream", &dead_letters.no_stream},
                    {"too_large", &dead_letters.too_large},
-                   {"expired", &dead_letters.expired}});
+                   {"expired", &dead_letters.expired},
+                   {"attempts", &dead_letters.attempts},
+                   {"dropped_oldest", &dead_letters.dropped_oldest}});
   out.AddHistogram("router_spool_fsync_seconds",
                    "Time to write a batch of the pending queue to disk, fsync included.",
                    metrics.spool_fsync_seconds);

@@ -27,6 +27,7 @@ struct PendingInbox {
     size_t count = 0;
     int64_t count_max = 0;
     int64_t bytes_max = 0;
+    bool keep_dropped = false;
     absl::Time since = absl::InfiniteFuture();  // kInDoubt.
 
     bool has_sequences() const {
@@ -71,8 +72,8 @@ struct PendingInbox {
     commands.back().since = since;
   }
 
-  void AddTrim(int64_t count_max, int64_t bytes_max) {
-    commands.push_back({Kind::kTrim, 0, count_max, bytes_max});
+  void AddTrim(int64_t count_max, int64_t bytes_max, bool keep_dropped) {
+    commands.push_back({Kind::kTrim, 0, count_max, bytes_max, keep_dropped});
   }
 };
 

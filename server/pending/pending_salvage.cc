@@ -55,7 +55,7 @@ absl::Status SalvageRecords(RecordTable* damaged, const QueueState& state,
   if (!created.ok()) return created;
   absl::StatusOr<std::unique_ptr<SqliteDatabase>> database = SqliteDatabase::Open(new_path);
   if (!database.ok()) return database.status();
-  absl::Status status = RecordTable::EnsureFormat(database->get());
+  absl::Status status = RecordTable::EnsureFormat(database->get()).status();
   if (!status.ok()) return status;
   absl::StatusOr<std::unique_ptr<RecordTable>> table = RecordTable::Prepare(database->get());
   if (!table.ok()) return table.status();

@@ -57,6 +57,21 @@ absl::StatusOr<uint64_t> PendingStore::Insert(const Operation& operation) {
   return ++next_.last_sequence;
 }
 
+absl::StatusOr<RemovedRecord> PendingStore::InsertAgain(RecordFields fields) {
+  const int64_t now_ms = absl::ToUnixMillis(options_.clock->WallNow());
+  if (fields.expires_at_ms.has_value() && *fields.expires_at_ms <= now_ms) {
+    fields.expires_at_ms.reset();
+  }
+  // What became of its attempts is not known here.
+  fields.first_sent_at_ms = fields.first_sent_at_ms.value_or(fields.accepted_at_ms);
+  fields.sequence = next_.last_sequence + 1;
+  if (absl::Status status = table_->Insert(fields); !status.ok()) return status;
+  ++next_.record_count;
+  ++next_.last_sequence;
+  next_has_appends_ = true;
+  return KeyOf(fields);
+}
+
 absl::StatusOr<int64_t> PendingStore::DeleteRange(uint64_t first, uint64_t last) {
   absl::StatusOr<int64_t> deleted = table_->DeleteRange(first, last);
   if (!deleted.ok()) return Fail("remove", deleted.status());
@@ -69,9 +84,22 @@ absl::Status PendingStore::CopyToDeadLetters(uint64_t sequence, const DeadLetter
   return status.ok() ? status : Fail("remove", status);
 }
 
+absl::Status PendingStore::DeleteDeadLetter(uint64_t sequence) {
+  absl::Status status = table_->DeleteDeadLetter(sequence);
+  return status.ok() ? status : Fail("remove", status);
+}
+
 absl::Status PendingStore::SetAside(uint64_t sequence) {
   ReportDamaged(sequence);
   return CopyToDamaged(sequence);
+}
+
+absl::Status PendingStore::SetAsideDeadLetter(uint64_t sequence) {
+  ReportError("read", absl::StrCat("dead letter ", sequence, " of ", path_,
+                                   " is damaged: it is set aside in the table `damaged`"));
+  absl::Status status = table_->CopyDeadLetterToDamaged(sequence, "its checksum does not match",
+                                                        options_.clock->WallNow());
+  return status.ok() ? status : Fail("remove", status);
 }
 
 absl::Status PendingStore::CopyToDamaged(uint64_t sequence) {

@@ -65,13 +65,18 @@ class PendingStore {
   absl::Status Begin();
   // The sequence it will have.
   absl::StatusOr<uint64_t> Insert(const Operation& operation);
+  // Puts a dead letter back: what is in the queue now. A time to live that has passed is taken off.
+  // After an error the caller calls Fail, once it is done reading.
+  absl::StatusOr<RemovedRecord> InsertAgain(RecordFields fields);
   // From the commit on it is noted that records up to `through` may have been sent, no others.
   void SetSendingThrough(uint64_t through) { next_.sending_through = through; }
   // How many there were.
   absl::StatusOr<int64_t> DeleteRange(uint64_t first, uint64_t last);
   absl::Status CopyToDeadLetters(uint64_t sequence, const DeadLetterReason& reason);
+  absl::Status DeleteDeadLetter(uint64_t sequence);
   // Reports the record as damaged and keeps a copy of it; the caller deletes it.
   absl::Status SetAside(uint64_t sequence);
+  absl::Status SetAsideDeadLetter(uint64_t sequence);
   // OK: synced.
   absl::Status Commit();
 
@@ -96,6 +101,7 @@ class PendingStore {
   absl::Status CopyToDamaged(uint64_t sequence);
   void ReportDamaged(uint64_t sequence);
   absl::Status OpenDatabase();
+  absl::Status UpgradeFormat(SqliteDatabase* database, int64_t version);
   absl::Status CheckHighWaterMark(const absl::optional<HighWaterMark::Position>& known);
   absl::Status ReportLostCommits(const HighWaterMark::Position& known);
   absl::Status LoadRecords(RecoveredQueue* recovered);

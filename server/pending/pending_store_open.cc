@@ -48,9 +48,8 @@ absl::StatusOr<RecoveredQueue> PendingStore::Open() {
     if (status.ok()) status = LoadRecords(&recovered);
   }
   if (!status.ok()) return WithPath(status);
-  const absl::StatusOr<int64_t> dead_letters = table_->CountDeadLetters();
-  if (!dead_letters.ok()) return WithPath(dead_letters.status());
-  recovered.dead_letters = *dead_letters;
+  status = table_->CountDeadLetters(&recovered);
+  if (!status.ok()) return WithPath(status);
 
   const int64_t found_count = recovered.records.size() + damaged_.size();
   if (found_count != expected_count) {
@@ -93,12 +92,14 @@ absl::Status PendingStore::OpenDatabase() {
   absl::StatusOr<std::unique_ptr<SqliteDatabase>> database = SqliteDatabase::Open(path_);
   if (!database.ok()) return database.status();
   absl::Status status = (*database)->Execute(Settings(options_.max_file_bytes));
-  if (status.ok()) status = RecordTable::EnsureFormat(database->get());
   if (!status.ok()) return status;
+  const absl::StatusOr<int64_t> version = RecordTable::EnsureFormat(database->get());
+  if (!version.ok()) return version.status();
   const absl::StatusOr<std::string> mode = (*database)->QueryText("PRAGMA journal_mode = WAL");
   if (!mode.ok()) return mode.status();
   if (*mode != "wal") return absl::FailedPreconditionError("it cannot have a write-ahead log");
   status = (*database)->Execute("PRAGMA synchronous = FULL");
+  if (status.ok()) status = UpgradeFormat(database->get(), *version);
   if (!status.ok()) return status;
   absl::StatusOr<std::unique_ptr<RecordTable>> table = RecordTable::Prepare(database->get());
   if (!table.ok()) return table.status();
@@ -109,6 +110,20 @@ absl::Status PendingStore::OpenDatabase() {
   committed_ = *state;
   committed_log_bytes_.reset();
   return absl::OkStatus();
+}
+
+absl::Status PendingStore::UpgradeFormat(SqliteDatabase* database, int64_t version) {
+  if (version == RecordTable::kFormatVersion) return absl::OkStatus();
+  // A log that has lost commits is copied aside before anything is written behind them.
+  const absl::optional<HighWaterMark::Position> known = mark_.Read();
+  const absl::StatusOr<int64_t> commit_number =
+      database->QueryInt64("SELECT commit_number FROM queue_state");
+  if (!commit_number.ok()) return commit_number.status();
+  if (known.has_value() && static_cast<int64_t>(known->commit_number) > *commit_number) {
+    std::string kept_as;
+    if (absl::Status status = SetAsideLog(&kept_as); !status.ok()) return status;
+  }
+  return RecordTable::Upgrade(database, version);
 }
 
 // Compares what the database says with what is known to have been committed.
@@ -170,7 +185,7 @@ absl::Status PendingStore::LoadRecords(RecoveredQueue* recovered) {
         ordered = ordered && fields.sequence > last;
         last = fields.sequence;
         if (intact) {
-          recovered->records.push_back({fields.sequence, fields.key_hash, fields.size_bytes});
+          recovered->records.push_back(KeyOf(fields));
           if (fields.caller_chose_id != 0) {
             recovered->ids.push_back(
                 {fields.sequence, HashMessageId(fields.message_id), ContentHashOf(fields)});

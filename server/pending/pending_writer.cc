@@ -43,8 +43,15 @@ absl::StatusOr<RecoveredQueue> PendingWriter::Open(PendingQueue::Observer* obser
   if (!recovered.ok()) return recovered;
   doubts_.SetRecoveredThrough(sending_through());
   current_.count = recovered->records.size();
-  for (const RemovedRecord& record : recovered->records) current_.bytes += record.size_bytes;
+  for (const RemovedRecord& record : recovered->records) {
+    current_.bytes += record.size_bytes;
+    if (record.expire_time != absl::InfiniteFuture()) {
+      expiring_.emplace(record.expire_time, record.sequence);
+    }
+  }
   current_.dead_letters = recovered->dead_letters;
+  current_.dead_letter_bytes = recovered->dead_letter_bytes;
+  current_.dead_letters_by_label = recovered->dead_letters_by_label;
   if (store_.is_open()) {
     RefreshOldest();
     PublishStats();
@@ -72,6 +79,7 @@ void PendingWriter::Execute(const PendingInbox& work) {
   }
   if (!work.operations.empty()) observer_->OnAppended(work.operations, room);
   TellRemoved(changes.removed, RemovalCause::kDroppedOldest);
+  TellRemoved(changes.kept, RemovalCause::kDroppedAndKept);
   if (!failing()) {
     status = store_.CheckpointIfDue();
     if (!status.ok()) StopUntilRecovered(status).IgnoreError();
@@ -112,7 +120,7 @@ absl::Status PendingWriter::RunTransaction(const PendingInbox& work, bool with_a
   for (const PendingInbox::Command& command : work.commands) {
     if (!status.ok()) return status;
     if (command.kind == PendingInbox::Kind::kTrim) {
-      status = Trim(command.count_max, command.bytes_max, changes);
+      status = Trim(command, changes);
     } else if (command.kind == PendingInbox::Kind::kAppend && appends) {
       status =
           InsertAll(absl::MakeConstSpan(work.operations).subspan(next, command.count), changes);
@@ -148,22 +156,6 @@ absl::Status PendingWriter::InsertAll(absl::Span<Operation* const> operations, C
   return absl::OkStatus();
 }
 
-absl::Status PendingWriter::Trim(int64_t count_max, int64_t bytes_max, Changes* changes) {
-  int64_t count = current_.count + changes->count;
-  int64_t bytes = current_.bytes + changes->bytes;
-  std::vector<RemovedRecord> oldest;
-  absl::Status status = store_.table()->ReadKeys(0, [&](const RemovedRecord& record) {
-    if (count <= count_max && bytes <= bytes_max) return Reading::kStop;
-    if (claimed_.contains(record.sequence)) return Reading::kContinue;
-    oldest.push_back(record);
-    --count;
-    bytes -= record.size_bytes;
-    return Reading::kContinue;
-  });
-  if (!status.ok()) return store_.Fail("remove", status);
-  return DeleteRecords(oldest, changes);
-}
-
 absl::Status PendingWriter::DeleteRecords(absl::Span<const RemovedRecord> records,
                                           Changes* changes) {
   std::vector<uint64_t> sequences;
@@ -192,13 +184,30 @@ void PendingWriter::Apply(const Changes& changes) {
   for (size_t i = 0; i < changes.appended.size(); ++i) {
     changes.appended[i]->operation_id = changes.first_sequence + i;
   }
-  for (uint64_t sequence : changes.delivered) Forget(sequence);
-  for (const RemovedRecord& record : changes.removed) Forget(record.sequence);
+  for (size_t i = 0; i < changes.appended.size(); ++i) {
+    const absl::Time expire_time = changes.appended[i]->expire_time;
+    if (expire_time == absl::InfiniteFuture()) continue;
+    expiring_.emplace(absl::FromUnixMillis(absl::ToUnixMillis(expire_time)),
+                      changes.first_sequence + i);
+  }
+  for (uint64_t sequence : changes.delivered) {
+    ForgetExpiry(claimed_[sequence]);
+    Forget(sequence);
+  }
+  for (const auto* records : {&changes.removed, &changes.kept}) {
+    for (const RemovedRecord& record : *records) {
+      ForgetExpiry(record);
+      Forget(record.sequence);
+    }
+    current_.taken_total += records->size();
+  }
+  for (const RemovedRecord& record : changes.kept) CountDeadLetter(record, kDroppedOldestLabel);
   const bool was_empty = current_.count == 0;
   current_.count += changes.count;
   current_.bytes += changes.bytes;
   current_.removed_total += changes.delivered.size();
-  if (was_empty || !changes.delivered.empty() || !changes.removed.empty()) RefreshOldest();
+  const bool took = !changes.delivered.empty() || !changes.removed.empty() || !changes.kept.empty();
+  if (was_empty || took) RefreshOldest();
   PublishStats();
 }
 
@@ -232,13 +241,13 @@ absl::Status PendingWriter::Claim(uint64_t after, int64_t count_max, int64_t byt
         if (!records->empty() && bytes + fields.size_bytes > bytes_max) return Reading::kStop;
         absl::StatusOr<PendingRecord> record = ToPendingRecord(fields, true);
         if (!intact || !record.ok()) {
-          damaged.push_back({fields.sequence, fields.key_hash, fields.size_bytes});
+          damaged.push_back(KeyOf(fields));
           return Reading::kContinue;
         }
         record->claimed = true;
         record->first_sent_time = doubts_.FirstSentTime(*record);
         bytes += fields.size_bytes;
-        claimed_[fields.sequence] = {fields.sequence, fields.key_hash, fields.size_bytes};
+        claimed_[fields.sequence] = KeyOf(fields);
         records->push_back(*std::move(record));
         return static_cast<int64_t>(records->size()) < count_max ? Reading::kContinue
                                                                  : Reading::kStop;
@@ -263,7 +272,7 @@ absl::Status PendingWriter::Scan(uint64_t after, int64_t count_max, bool with_pa
         const bool claimed = claimed_.contains(fields.sequence);
         if (!intact || !record.ok()) {
           // One that is being delivered was intact when it was claimed.
-          if (!claimed) damaged.push_back({fields.sequence, fields.key_hash, fields.size_bytes});
+          if (!claimed) damaged.push_back(KeyOf(fields));
           return Reading::kContinue;
         }
         record->claimed = claimed;
@@ -311,25 +320,6 @@ absl::Status PendingWriter::Purge(absl::Span<const uint64_t> sequences, int64_t*
   Apply(changes);
   *purged += changes.removed.size();
   TellRemoved(changes.removed, RemovalCause::kPurged);
-  return status;
-}
-
-absl::Status PendingWriter::MoveToDeadLetters(uint64_t sequence, const DeadLetterReason& reason) {
-  if (failing()) return failure_;
-  const auto claimed = claimed_.find(sequence);
-  if (claimed == claimed_.end()) {
-    return absl::FailedPreconditionError(absl::StrCat("record ", sequence, " is not claimed"));
-  }
-  const RemovedRecord record = claimed->second;
-  Changes changes;
-  absl::Status status = store_.Begin();
-  if (status.ok()) status = store_.CopyToDeadLetters(sequence, reason);
-  if (status.ok()) status = DeleteRecords(absl::MakeConstSpan(&record, 1), &changes);
-  if (status.ok()) status = store_.Commit();
-  if (!status.ok()) return StopUntilRecovered(status);
-  ++current_.dead_letters;
-  Apply(changes);
-  TellRemoved(changes.removed, RemovalCause::kDeadLettered);
   return status;
 }
 
@@ -392,6 +382,7 @@ PendingQueueStats PendingWriter::GetStats() const {
 }
 
 void PendingWriter::PublishStats() {
+  current_.next_expire_time = expiring_.empty() ? absl::InfiniteFuture() : expiring_.begin()->first;
   absl::MutexLock lock(&stats_mutex_);
   stats_ = current_;
 }

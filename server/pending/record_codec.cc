@@ -147,6 +147,14 @@ uint64_t ContentHashOf(const RecordFields& fields) {
   return HashContent(message, fields.ordering_key);
 }
 
+RemovedRecord KeyOf(const RecordFields& fields) {
+  RemovedRecord key = {fields.sequence, fields.key_hash, fields.size_bytes};
+  if (fields.expires_at_ms.has_value()) {
+    key.expire_time = absl::FromUnixMillis(*fields.expires_at_ms);
+  }
+  return key;
+}
+
 absl::StatusOr<PendingRecord> ToPendingRecord(const RecordFields& fields, bool with_payload) {
   PendingRecord record;
   if (!DecodeHeaders(fields.headers, &record.headers)) {

@@ -54,6 +54,9 @@ RecordFields FieldsOf(const Operation& operation, uint64_t sequence,
 // What HashContent says of the operation: as it was stored, or made anew from the fields.
 uint64_t ContentHashOf(const RecordFields& fields);
 
+// What is left of the row once it is removed.
+RemovedRecord KeyOf(const RecordFields& fields);
+
 // DATA_LOSS where the fields hold something that is never written.
 absl::StatusOr<PendingRecord> ToPendingRecord(const RecordFields& fields, bool with_payload);
 

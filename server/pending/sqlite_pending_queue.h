@@ -66,7 +66,7 @@ class SqlitePendingQueue : public PendingQueue {
   void Append(absl::Span<Operation* const> operations) override;
   void Remove(absl::Span<const uint64_t> sequences) override;
   void Release(absl::Span<const uint64_t> sequences) override;
-  void TrimOldest(int64_t count_max, int64_t bytes_max) override;
+  void TrimOldest(int64_t count_max, int64_t bytes_max, bool keep_dropped) override;
   absl::StatusOr<std::vector<PendingRecord>> Claim(uint64_t after, int64_t count_max,
                                                    int64_t bytes_max) override;
   absl::Status NoteSending(uint64_t through) override;
@@ -75,7 +75,15 @@ class SqlitePendingQueue : public PendingQueue {
   absl::StatusOr<std::vector<PendingRecord>> Scan(uint64_t after, int64_t count_max,
                                                   bool with_payload) override;
   absl::StatusOr<int64_t> Purge(absl::Span<const uint64_t> sequences) override;
-  absl::Status MoveToDeadLetters(uint64_t sequence, const DeadLetterReason& reason) override;
+  absl::StatusOr<std::vector<RemovedRecord>> ClaimExpired(absl::Time now, int64_t count_max,
+                                                          int64_t bytes_max) override;
+  using PendingQueue::MoveToDeadLetters;
+  absl::Status MoveToDeadLetters(absl::Span<const DeadLetterVerdict> verdicts) override;
+  // A slice ends early, but not empty, after 16 MiB of messages.
+  absl::StatusOr<std::vector<DeadLetter>> ScanDeadLetters(uint64_t after, int64_t count_max,
+                                                          bool with_payload) override;
+  absl::StatusOr<int64_t> RedriveDeadLetters(absl::Span<const uint64_t> sequences) override;
+  absl::StatusOr<int64_t> PurgeDeadLetters(absl::Span<const uint64_t> sequences) override;
   PendingQueueStats GetStats() const override;
   void Close() override;
 

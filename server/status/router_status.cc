@@ -22,18 +22,26 @@ double StatusValue(const ConnectionStatus& connection) {
   return 0;
 }
 
+// What would be in the queue if nothing had left it but by delivery, and nothing come back into it.
+int64_t UntouchedCount(const Ledger& ledger) {
+  return ledger.queued_count + ledger.purged + ledger.dropped_oldest + ledger.dead_lettered +
+         ledger.damaged - ledger.redriven;
+}
+
 // The books against the queue itself. Between a commit and the moment the books hear of it, the
-// queue may hold more (appends not yet reported, confirmed messages not yet removed), never less.
+// queue may hold more (appends not yet reported, confirmed messages not yet removed), never less;
+// what was taken out for another reason, or put back, is left out of the account on both sides.
 int64_t Unaccounted(const LedgerSnapshot& before, const PendingQueueStats& queue,
                     const LedgerSnapshot& after) {
-  const int64_t count_min = std::min(before.queued_count, after.queued_count);
+  const int64_t count = queue.count + queue.taken_total - queue.redriven_total;
+  const int64_t count_min = std::min(UntouchedCount(before), UntouchedCount(after));
   const int64_t unremoved = std::max<int64_t>(0, after.delivered_from_queue - queue.removed_total);
-  const int64_t count_max = std::max(before.queued_count + before.appending_count,
-                                     after.queued_count + after.appending_count) +
+  const int64_t count_max = std::max(UntouchedCount(before) + before.appending_count,
+                                     UntouchedCount(after) + after.appending_count) +
                             unremoved;
   int64_t difference = 0;
-  if (queue.count < count_min) difference = count_min - queue.count;
-  if (queue.count > count_max) difference = count_max - queue.count;
+  if (count < count_min) difference = count_min - count;
+  if (count > count_max) difference = count_max - count;
   return after.Unaccounted() + difference;
 }
 

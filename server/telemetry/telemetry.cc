@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/base/attributes.h"
 #include "server/errors/errors.h"
 
 namespace router {
@@ -167,6 +168,9 @@ void Telemetry::OnRemoved(int64_t count, RemovalCause cause) {
     case RemovalCause::kPurged:
       metrics_->messages_purged_total.Increment(count);
       return;
+    case RemovalCause::kDroppedAndKept:
+      metrics_->nats_dead_letters.dropped_oldest.Increment(count);
+      ABSL_FALLTHROUGH_INTENDED;
     case RemovalCause::kDroppedOldest:
       metrics_->nats_pending_operations_dropped_total.Increment(count);
       log_->RepeatingEvent(LogLevel::kWarn, "NATS_QUEUE_FULL",
@@ -174,7 +178,8 @@ void Telemetry::OnRemoved(int64_t count, RemovalCause cause) {
                            {{"queue_size", options_.queue_count_max},
                             {"max_size", options_.queue_count_max},
                             {"policy", options_.full_policy},
-                            {"dropped", count}});
+                            {"dropped", count},
+                            {"kept", cause == RemovalCause::kDroppedAndKept}});
       return;
     case RemovalCause::kDeadLettered:
     case RemovalCause::kDamaged:

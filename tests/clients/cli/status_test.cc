@@ -27,6 +27,9 @@ class StatusTest : public CliTest {
     queue->set_bytes(131072);
     queue->set_drain_rate(12.5);
     queue->set_delivery_paused(true);
+    queue->set_dead_letters(3);
+    (*queue->mutable_dead_letters_by_reason())["no_stream"] = 2;
+    (*queue->mutable_dead_letters_by_reason())["expired"] = 1;
     queue->set_healthy(false);
     *queue->mutable_oldest_age() = cli::ToProto(absl::Seconds(192));
     *queue->mutable_drain_eta() = cli::ToProto(absl::Seconds(20));
@@ -71,7 +74,7 @@ TEST_F(StatusTest, TableOfARouterInTrouble) {
       "reject, PAUSED, DISK CANNOT BE WRITTEN\n"
       "Drain         12.5 per second, empty in 20s, oldest 3m12s\n"
       "In flight     0 direct, 0 from the queue\n"
-      "Dead letters  0\n"
+      "Dead letters  3 (expired 1, no_stream 2)\n"
       "Totals        12,345 accepted, 12,345 delivered, 0 queued, 7 dropped (fail-open), 1 "
       "UNACCOUNTED (a defect)\n");
 }

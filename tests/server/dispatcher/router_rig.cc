@@ -78,6 +78,7 @@ void RecordingPublishObserver::OnRedelivered(absl::Span<Operation* const> operat
 void RecordingPublishObserver::OnRemoved(int64_t count, RemovalCause cause) {
   if (cause == RemovalCause::kPurged) purged += count;
   if (cause == RemovalCause::kDroppedOldest) dropped_oldest += count;
+  if (cause == RemovalCause::kDroppedAndKept) dropped_and_kept += count;
 }
 
 void RecordingPublishObserver::OnDrainEnded(int64_t succeeded, int64_t failed,
@@ -92,7 +93,7 @@ void RecordingPublishObserver::OnDrainEnded(int64_t succeeded, int64_t failed,
 RouterRig::RouterRig(const RigOptions& options)
     : mode(OpenMode(folder.path(), options.fail_open, &clock)),
       transport(options.transport),
-      queue(MemoryPendingQueue::Mode::kManual, options.contents),
+      queue(MemoryPendingQueue::Mode::kManual, options.contents, &clock),
       dispatcher(options.dispatcher, &clock, mode.get(), &transport, &queue,
                  options.publish_observer == nullptr ? &observer : options.publish_observer),
       drainer(options.drainer, &clock, &dispatcher, &queue,

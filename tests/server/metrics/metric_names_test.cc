@@ -120,7 +120,8 @@ TEST(MetricNamesTest, EveryLabelValueIsThereFromTheStart) {
        {"not_connected", "timeout", "connection_closed", "no_responders", "broker_error",
         "fault_injected", "backlog"}},
       {"router_nats_delivery_latency_seconds_count{path", {"direct", "queued"}},
-      {"router_nats_dead_letters_total{reason", {"refused", "no_stream", "too_large", "expired"}},
+      {"router_nats_dead_letters_total{reason",
+       {"refused", "no_stream", "too_large", "expired", "attempts", "dropped_oldest"}},
       {"router_spool_errors_total{op", {"open", "append", "remove", "read", "checkpoint"}},
   };
   for (const auto& [name, values] : expected) {

@@ -59,6 +59,27 @@ void RecordingObserver::OnRemoved(absl::Span<const RemovedRecord> records, Remov
   for (const RemovedRecord& record : records) removals_.push_back({record, cause});
 }
 
+void RecordingObserver::OnRedriven(absl::Span<const RemovedRecord> records) {
+  absl::MutexLock lock(&mutex_);
+  redriven_.insert(redriven_.end(), records.begin(), records.end());
+}
+
+void RecordingObserver::OnDeadLettersRemoved(absl::Span<const RemovedRecord> records,
+                                             RemovalCause cause) {
+  absl::MutexLock lock(&mutex_);
+  for (const RemovedRecord& record : records) dead_letter_removals_.push_back({record, cause});
+}
+
+std::vector<RemovedRecord> RecordingObserver::redriven() {
+  absl::MutexLock lock(&mutex_);
+  return redriven_;
+}
+
+std::vector<RecordingObserver::Removal> RecordingObserver::dead_letter_removals() {
+  absl::MutexLock lock(&mutex_);
+  return dead_letter_removals_;
+}
+
 std::vector<RecordingObserver::Answer> RecordingObserver::WaitForAnswers(size_t count) {
   absl::MutexLock lock(&mutex_);
   const auto enough = [this, count]()

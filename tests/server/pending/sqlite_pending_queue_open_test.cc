@@ -31,7 +31,9 @@ class SqlitePendingQueueOpenTest : public SqliteQueueTest {
       RunSql(absl::StrCat("ALTER TABLE ", table, " DROP COLUMN first_sent_at_ms;", "ALTER TABLE ",
                           table, " DROP COLUMN content_hash;"));
     }
-    RunSql("ALTER TABLE queue_state DROP COLUMN sending_through; PRAGMA user_version = 1");
+    RunSql(
+        "ALTER TABLE dead_letters DROP COLUMN first_error;"
+        "ALTER TABLE queue_state DROP COLUMN sending_through; PRAGMA user_version = 1");
   }
 
   void RunSql(const std::string& sql) {
@@ -101,9 +103,9 @@ TEST_F(SqlitePendingQueueOpenTest, RefusesANewerFormat) {
   Open();
   Append(pool_.MakeMany(1));
   queue_.reset();
+  RunSql("PRAGMA user_version = 99");
+  ExpectRefused(absl::StatusCode::kFailedPrecondition, "format 99 of a newer router");
   RunSql("PRAGMA user_version = 3");
-  ExpectRefused(absl::StatusCode::kFailedPrecondition, "format 3 of a newer router");
-  RunSql("PRAGMA user_version = 2");
   Open();
   EXPECT_EQ(recovered_.records.size(), 1u);
 }
