@@ -29,10 +29,10 @@ void Model::BeginLife(const Life& life) {
   CheckQueue(*life.contents);
   books_ = Books();
   for (auto& [sequence, record] : records_) {
+    // What was confirmed and not removed yet is in the queue again.
+    if (record.confirmed) ++record.message->records;
     record.claimed = record.confirmed = record.removing = false;
-    record.recovered = true;
     record.last_verdict = Verdict::kPending;
-    record.message->fresh_records = 0;
     ++books_.recovered;
     books_.queued_bytes += record.size_bytes;
   }
@@ -130,7 +130,7 @@ void Model::OnSettling(const Operation& operation) {
   record.last_refusal = operation.refusal;
   if (operation.verdict != Verdict::kConfirmed) return;
   record.confirmed = true;
-  if (!record.recovered) --record.message->fresh_records;
+  --record.message->records;
   ++books_.delivered_from_queue;
   --books_.queued_count;
   books_.queued_bytes -= record.size_bytes;
@@ -168,7 +168,7 @@ void Model::OnCommitted(absl::Span<Operation* const> operations, const absl::Sta
     record.message = messages_->Find(operation->message.payload);
     record.expire_time = operation->expire_time;
     record.size_bytes = operation->size_bytes;
-    ++record.message->fresh_records;
+    ++record.message->records;
     Expect(records_.empty() || records_.rbegin()->first < operation->operation_id,
            "the queue has given a sequence twice");
     records_[operation->operation_id] = record;
@@ -268,8 +268,7 @@ void Model::OnGone(absl::Span<const RemovedRecord> removed, RemovalCause cause) 
 }
 
 void Model::Leave(std::map<uint64_t, Record>::iterator record) {
-  if (!record->second.recovered && !record->second.confirmed)
-    --record->second.message->fresh_records;
+  if (!record->second.confirmed) --record->second.message->records;
   records_.erase(record);
 }
 

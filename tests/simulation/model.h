@@ -112,7 +112,6 @@ class Model final : public SimBroker::Observer,
     bool claimed = false;
     bool confirmed = false;  // By the broker, in this life.
     bool removing = false;
-    bool recovered = false;  // From an earlier life.
     Verdict last_verdict = Verdict::kPending;
     Refusal last_refusal = Refusal::kNone;
   };

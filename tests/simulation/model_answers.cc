@@ -51,9 +51,9 @@ void Model::OnPublishing(PublishBatch* batch) {
     const SimMessage& message = *messages_->Find(operation.message.payload);
     if (!message.valid || !message.caller_chose_id) continue;
     const SimMessage* const twin = message.twin;
-    if (twin != nullptr && (twin->unanswered > 0 || twin->fresh_records > 0)) {
+    if (twin != nullptr && (twin->unanswered > 0 || twin->records > 0)) {
       must_conflict_.push_back(&operation);
-    } else if (message.unanswered == 0 && message.fresh_records > 0) {
+    } else if (message.unanswered == 0 && message.records > 0) {
       must_replay_.push_back(&operation);
     }
   }

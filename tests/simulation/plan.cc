@@ -40,10 +40,11 @@ RunOptions PickOptions(Draw* draw) {
   options.drainer.claim_count_max = draw->Pick({1, 5, 1024});
   options.drainer.claim_bytes_max = draw->Pick({300, 1 << 20});
   options.drainer.blocked_keys_max = static_cast<size_t>(draw->Pick({1, 4096}));
-  options.window = draw->Pick({1, 2, 8, 64});
+  options.window = draw->Pick({1, 2, 8, 64, 1024, 1024});
   options.duplicate_window = absl::Milliseconds(draw->Pick({500, 120000, 120000}));
   options.keys = static_cast<int>(draw->Pick({1, 3, 6}));
   options.caller_id_percent = static_cast<int>(draw->Pick({0, 30, 80}));
+  options.interruption_percent = static_cast<int>(draw->Pick({0, 20, 80}));
   options.fail_open = draw->Chance(20);
   options.partial_refusals = draw->Chance(20);
   return options;

@@ -58,6 +58,7 @@ struct RunOptions {
   absl::Duration duplicate_window = absl::Minutes(2);
   int keys = 6;
   int caller_id_percent = 30;
+  int interruption_percent = 0;  // Of the drainer's turns and the queue's commits.
   bool fail_open = false;
   // Whether the broker may refuse or lose one of several messages of a key that are under way, and
   // take those behind it. Order within a key is promised only where it does not.

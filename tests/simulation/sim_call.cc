@@ -21,6 +21,9 @@ SimCall::SimCall(const std::vector<SimMessage*>& messages, SteadyTime deadline, 
     operation.ordering_key = message.subject;
     operation.key_hash = message.key_hash;
     operation.size_bytes = message.size_bytes;
+    if (message.caller_chose_id) {
+      operation.content_hash = HashContent(operation.message, operation.ordering_key);
+    }
     operation.accept_time = now;
     operation.expire_time = now + message.ttl;
     if (message.valid) continue;

@@ -37,7 +37,7 @@ struct SimMessage {
   int stored_count = 0;              // In the broker's stream.
   SteadyTime stored_at;              // The last time.
   Refusal refusal = Refusal::kNone;  // The broker has refused it for good, and will always do so.
-  int fresh_records = 0;             // In the queue, put there in this life of the router.
+  int records = 0;                   // In the queue, and not confirmed.
   bool gone = false;                 // Left the queue undelivered, as somebody was told.
 
   bool is_tracked() const { return guarantee == Guarantee::kStored || caller_chose_id; }

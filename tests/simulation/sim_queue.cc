@@ -70,7 +70,14 @@ absl::StatusOr<std::vector<PendingRecord>> SimQueue::Claim(uint64_t after, int64
     }
     if (bug_ == PlantedBug::kExpiryForgotten) record.expire_time = absl::InfiniteFuture();
   }
+  interruption_();
   return records;
+}
+
+absl::Status SimQueue::NoteSending(uint64_t through) {
+  const absl::Status status = queue_.NoteSending(through);
+  interruption_();
+  return status;
 }
 
 absl::StatusOr<int64_t> SimQueue::Purge(absl::Span<const uint64_t> sequences) {
@@ -88,6 +95,7 @@ void SimQueue::OnAppended(absl::Span<Operation* const> operations, const absl::S
   if (bug_ == PlantedBug::kRecordForgotten && status.ok() && operations.size() >= kLargeCommit) {
     contents_->records.erase(operations.back()->operation_id);
   }
+  interruption_();
   const bool hide = bug_ == PlantedBug::kFsyncFailureIgnored;
   const absl::Status told = hide ? absl::OkStatus() : status;
   watcher_->OnCommitted(operations, told);

@@ -2,6 +2,7 @@
 #define ROUTER_TESTS_SIMULATION_SIM_QUEUE_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -42,6 +43,12 @@ class SimQueue final : public PendingQueue, private PendingQueue::Observer {
         watcher_(watcher),
         queue_(MemoryPendingQueue::Mode::kManual, contents) {}
 
+  // Called, with no lock held, where another thread may come in between: before the drainer gets
+  // what it has claimed, before it hands that over, and between a commit and its report.
+  void set_interruption(std::function<void()> interruption) {
+    interruption_ = std::move(interruption);
+  }
+
   // Whether a commit would do anything.
   bool has_work() const { return has_work_; }
   void Commit();
@@ -59,7 +66,7 @@ class SimQueue final : public PendingQueue, private PendingQueue::Observer {
   void TrimOldest(int64_t count_max, int64_t bytes_max) override;
   absl::StatusOr<std::vector<PendingRecord>> Claim(uint64_t after, int64_t count_max,
                                                    int64_t bytes_max) override;
-  absl::Status NoteSending(uint64_t through) override { return queue_.NoteSending(through); }
+  absl::Status NoteSending(uint64_t through) override;
   void NoteInDoubt(absl::Span<const uint64_t> sequences, absl::Time since) override {
     queue_.NoteInDoubt(sequences, since);
   }
@@ -80,6 +87,7 @@ class SimQueue final : public PendingQueue, private PendingQueue::Observer {
   Contents* const contents_;
   Watcher* const watcher_;
   PendingQueue::Observer* observer_ = nullptr;
+  std::function<void()> interruption_ = [] {};
   Contents before_commit_;  // With kFsyncSkipped.
   bool has_work_ = false;
   bool drop_newest_ = false;  // With kNewestDropped: instead of the oldest.

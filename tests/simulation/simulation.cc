@@ -90,13 +90,13 @@ void Simulation::Take(const Step& step) {
       broker_.StoreLate(clock_.SteadyNow());
       break;
     case StepKind::kCommit:
-      router_->queue.Commit();
+      Commit(&draw);
       break;
     case StepKind::kFailCommit:
       FailCommit(&draw);
       break;
     case StepKind::kDrain:
-      Drain();
+      Drain(&draw);
       break;
     case StepKind::kPassTime:
       PassTime(absl::Milliseconds(draw.Below(draw.Chance(10) ? 3000 : 100)));

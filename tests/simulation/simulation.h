@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "tests/server/base/fake_clock.h"
 #include "tests/simulation/draw.h"
 #include "tests/simulation/model.h"
@@ -55,7 +56,8 @@ class Simulation {
   void RefuseForGood(Draw* draw);
   void Disconnect(Draw* draw);
   void FailCommit(Draw* draw);
-  void Drain();
+  void Commit(Draw* draw);
+  void Drain(Draw* draw);
   void PassTime(absl::Duration time);
   void SetWallClock(Draw* draw);
   void Purge(Draw* draw);
@@ -65,6 +67,10 @@ class Simulation {
   void Crash(Draw* draw);
   void Restart(Draw* draw);
   void Open();
+
+  // Runs `step` of the drainer or of the queue's writer; sometimes another thread comes in between.
+  void RunInterrupted(absl::FunctionRef<void()> step, Draw* draw);
+  void Interrupt(Draw* draw);
 
   // What ends a run.
   void Heal();

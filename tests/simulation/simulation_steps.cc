@@ -131,8 +131,55 @@ void Simulation::FailCommit(Draw* draw) {
                                                  : absl::ResourceExhaustedError("disk full"));
 }
 
-void Simulation::Drain() {
-  if (router_->turns.is_due()) router_->turns.Step();
+void Simulation::Commit(Draw* draw) {
+  RunInterrupted([this] { router_->queue.Commit(); }, draw);
+}
+
+void Simulation::Drain(Draw* draw) {
+  if (!router_->turns.is_due()) return;
+  RunInterrupted([this] { router_->turns.Step(); }, draw);
+}
+
+void Simulation::RunInterrupted(absl::FunctionRef<void()> step, Draw* draw) {
+  if (!draw->Chance(plan_.options.interruption_percent)) return step();
+  int left = draw->Below(5);
+  router_->queue.set_interruption([this, &left, draw] {
+    if (left-- == 0) Interrupt(draw);
+  });
+  step();
+  router_->queue.set_interruption([] {});
+}
+
+// What the transport's thread and callers may do.
+void Simulation::Interrupt(Draw* draw) {
+  if (trace_->on()) trace_->Note("[meanwhile");
+  switch (draw->Below(7)) {
+    case 0:
+      Store(draw);
+      Answer(draw);
+      break;
+    case 1:
+      Answer(draw);
+      break;
+    case 2:
+      Disconnect(draw);
+      break;
+    case 3:
+      Disconnect(draw);
+      router_->transport.Connect();
+      break;
+    case 4:
+      Publish(3, draw);
+      break;
+    case 5:
+      router_->transport.TimeOut();
+      break;
+    case 6:
+      router_->transport.TreatNext(SimTransport::Treatment::kRefuseForNow);
+      Answer(draw);
+      break;
+  }
+  if (trace_->on()) trace_->Note("]");
 }
 
 void Simulation::PassTime(absl::Duration time) {
