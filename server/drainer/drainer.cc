@@ -162,6 +162,9 @@ void Drainer::Settle(Redelivery* redelivery, bool connection_ended, SteadyTime n
         KeepForLater(key, *redelivery, connection_ended, now, verdicts);
         break;
       }
+      if (redelivery->verdict == Verdict::kInDoubt) {
+        verdicts->in_doubt.emplace_back(sequence, redelivery->sent_time);
+      }
       verdicts->dead.push_back(DeadLetterOf(*redelivery, "attempts"));
       if (was_head) Unblock(key);
       ForgetAttempts(sequence);
@@ -348,7 +351,7 @@ bool Drainer::HandOver(std::vector<std::unique_ptr<Redelivery>> redeliveries) {
   operations.reserve(redeliveries.size());
   for (const auto& redelivery : redeliveries) {
     operations.push_back(redelivery.get());
-    ++keys_[redelivery->key_hash].in_flight;
+    redelivery->first_of_key = keys_[redelivery->key_hash].in_flight++ == 0;
   }
   in_flight_ += static_cast<int64_t>(operations.size());
   if (queue_->NoteSending(operations.back()->operation_id).ok() &&

@@ -100,7 +100,8 @@ class Drainer final : public RedeliveryObserver {
   struct Redelivery : Operation {
     PendingRecord record;
     std::vector<Header> headers;
-    absl::Time sent_time;  // Not later than it was handed to the broker.
+    bool first_of_key = false;  // Nothing older of its key was in flight when it was handed over.
+    absl::Time sent_time;       // Not later than it was handed to the broker.
   };
   // A key with operations in flight, or with a head that has to be retried.
   struct Key {
@@ -128,6 +129,7 @@ class Drainer final : public RedeliveryObserver {
   void RemoveDelivered(SteadyTime now);
   void Settle(Redelivery* redelivery, bool connection_ended, SteadyTime now, Verdicts* verdicts);
   bool MayStillBeTaken(const Redelivery& redelivery, int attempts) const;
+  static bool IsAttempt(const Redelivery& redelivery);
   bool TooManyAttempts(const Redelivery& redelivery, bool connection_ended) const;
   DeadLetterVerdict DeadLetterOf(const Redelivery& redelivery, absl::string_view label) const;
   DeadLetterVerdict ExpiredVerdict(uint64_t sequence) const;
@@ -167,9 +169,9 @@ class Drainer final : public RedeliveryObserver {
   // Of the thread that calls Step.
   absl::flat_hash_map<uint64_t, Key> keys_;
   size_t blocked_keys_ = 0;
-  uint64_t epoch_ = 0;   // The connection that this round may hand over to.
+  uint64_t epoch_ = 0;     // The connection that this round may hand over to.
   uint64_t failures_ = 0;  // Settled ones that are TriedAgain, of all time.
-  uint64_t cursor_ = 0;  // Everything up to it has been looked at.
+  uint64_t cursor_ = 0;    // Everything up to it has been looked at.
   int64_t in_flight_ = 0;
   std::vector<uint64_t> delivered_;  // Confirmed, to be removed with the next batch.
   SteadyTime removed_at_;

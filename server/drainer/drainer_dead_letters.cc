@@ -10,17 +10,17 @@ namespace {
 constexpr std::chrono::seconds kSweepInterval(1);
 constexpr int64_t kSweepCountMax = 256;
 
-// It says nothing about the message.
-bool IsLostConnection(FailureReason reason) {
-  return reason == FailureReason::kConnectionClosed || reason == FailureReason::kNotConnected;
-}
-
 }  // namespace
 
+// Whether a failure says something about the message: a lost connection does not, and what is sent
+// behind an older message of its key may fail because that one did.
+bool Drainer::IsAttempt(const Redelivery& redelivery) {
+  return redelivery.first_of_key && redelivery.reason != FailureReason::kConnectionClosed &&
+         redelivery.reason != FailureReason::kNotConnected;
+}
+
 bool Drainer::TooManyAttempts(const Redelivery& redelivery, bool connection_ended) const {
-  if (options_.attempts_max <= 0 || connection_ended || IsLostConnection(redelivery.reason)) {
-    return false;
-  }
+  if (options_.attempts_max <= 0 || connection_ended || !IsAttempt(redelivery)) return false;
   return AttemptsOf(redelivery.operation_id).count + 1 >= options_.attempts_max;
 }
 
@@ -69,7 +69,7 @@ Drainer::Attempts Drainer::AttemptsOf(uint64_t sequence) const {
 void Drainer::RememberAttempt(const Redelivery& redelivery) {
   absl::MutexLock lock(&mutex_);
   Attempts& attempts = attempts_[redelivery.operation_id];
-  if (!IsLostConnection(redelivery.reason)) ++attempts.count;
+  if (IsAttempt(redelivery)) ++attempts.count;
   if (attempts.first_error.empty()) attempts.first_error = redelivery.error;
   attempts.last_error = redelivery.error;
   attempts.blocks_key = true;

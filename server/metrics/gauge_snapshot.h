@@ -24,6 +24,7 @@ struct GaugeSnapshot {
   absl::Time nats_fail_open_expire_time = absl::InfiniteFuture();
 
   int64_t nats_dead_letters_count = 0;
+  int64_t nats_dead_letters_bytes = 0;
 
   // Accepted messages that nothing accounts for. Anything but 0 is a defect.
   int64_t messages_unaccounted = 0;

@@ -155,6 +155,9 @@ void AddGauges(const GaugeSnapshot& gauges, Exposition& out) {
                ExpireTimestamp(gauges));
   out.AddGauge("router_nats_dead_letters_count", "Dead letters kept.",
                gauges.nats_dead_letters_count);
+  out.AddGauge("router_nats_dead_letters_bytes",
+               "Bytes of the dead letters; they count towards the limit of the pending queue.",
+               gauges.nats_dead_letters_bytes);
   out.AddGauge("router_messages_unaccounted",
                "Accepted messages that nothing accounts for; anything but 0 is a defect.",
                gauges.messages_unaccounted);

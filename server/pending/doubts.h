@@ -27,6 +27,11 @@ class Doubts {
   // The record has left the queue.
   void Forget(uint64_t sequence) { since_.erase(sequence); }
 
+  // Whether there is anything beside what stands in the record.
+  bool Has(uint64_t sequence) const {
+    return sequence <= recovered_through_ || since_.contains(sequence);
+  }
+
   // The earliest of what is known.
   absl::Time FirstSentTime(const PendingRecord& record) const {
     absl::Time first = record.first_sent_time;

@@ -87,7 +87,6 @@ absl::StatusOr<int64_t> MemoryPendingQueue::RedriveDeadLetters(
         PendingRecord& record = stored.record;
         record.sequence = ++contents_->last_sequence;
         if (record.expire_time <= clock_->WallNow()) record.expire_time = absl::InfiniteFuture();
-        record.first_sent_time = std::min(record.first_sent_time, record.accept_time);
         bytes_ += record.size_bytes;
         ++redriven_total_;
         put_back.push_back(
@@ -122,7 +121,9 @@ absl::StatusOr<int64_t> MemoryPendingQueue::PurgeDeadLetters(absl::Span<const ui
 }
 
 RemovedRecord MemoryPendingQueue::Bury(uint64_t sequence, const DeadLetterReason& reason) {
-  contents_->dead_letters[sequence] = {contents_->records[sequence], reason,
+  StoredRecord& stored = contents_->records[sequence];
+  stored.record.first_sent_time = doubts_.FirstSentTime(stored.record);
+  contents_->dead_letters[sequence] = {stored, reason,
                                        absl::FromUnixMillis(absl::ToUnixMillis(clock_->WallNow()))};
   const RemovedRecord removed = Erase(sequence);
   dead_letter_bytes_ += removed.size_bytes;

@@ -216,9 +216,9 @@ class PendingQueue {
                                                                   bool with_payload) = 0;
 
   // Puts dead letters back at the end of the queue, in the order of their sequences, in one commit:
-  // each has a new sequence and is otherwise the message that it was, but that a time to live that
-  // has passed does not count any more, and that it may have been sent since it was accepted.
-  // Returns how many; those that are not there are skipped.
+  // each has a new sequence and is otherwise the message that it was, with its first_sent_time, but
+  // that a time to live that has passed does not count any more. Returns how many; those that are
+  // not there are skipped.
   // OnRedriven comes before it returns. Callers keep the slices small, as with Scan.
   virtual absl::StatusOr<int64_t> RedriveDeadLetters(absl::Span<const uint64_t> sequences) = 0;
 

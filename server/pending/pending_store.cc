@@ -62,8 +62,6 @@ absl::StatusOr<RemovedRecord> PendingStore::InsertAgain(RecordFields fields) {
   if (fields.expires_at_ms.has_value() && *fields.expires_at_ms <= now_ms) {
     fields.expires_at_ms.reset();
   }
-  // What became of its attempts is not known here.
-  fields.first_sent_at_ms = fields.first_sent_at_ms.value_or(fields.accepted_at_ms);
   fields.sequence = next_.last_sequence + 1;
   if (absl::Status status = table_->Insert(fields); !status.ok()) return status;
   ++next_.record_count;
@@ -81,6 +79,12 @@ absl::StatusOr<int64_t> PendingStore::DeleteRange(uint64_t first, uint64_t last)
 
 absl::Status PendingStore::CopyToDeadLetters(uint64_t sequence, const DeadLetterReason& reason) {
   absl::Status status = table_->CopyToDeadLetters(sequence, reason, options_.clock->WallNow());
+  return status.ok() ? status : Fail("remove", status);
+}
+
+absl::Status PendingStore::SetDeadLetterSent(uint64_t sequence, int64_t first_sent_at_ms,
+                                             uint64_t checksum) {
+  absl::Status status = table_->SetDeadLetterSent(sequence, first_sent_at_ms, checksum);
   return status.ok() ? status : Fail("remove", status);
 }
 

@@ -73,6 +73,8 @@ class PendingStore {
   // How many there were.
   absl::StatusOr<int64_t> DeleteRange(uint64_t first, uint64_t last);
   absl::Status CopyToDeadLetters(uint64_t sequence, const DeadLetterReason& reason);
+  // `checksum` is the one that it has then.
+  absl::Status SetDeadLetterSent(uint64_t sequence, int64_t first_sent_at_ms, uint64_t checksum);
   absl::Status DeleteDeadLetter(uint64_t sequence);
   // Reports the record as damaged and keeps a copy of it; the caller deletes it.
   absl::Status SetAside(uint64_t sequence);

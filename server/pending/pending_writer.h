@@ -97,6 +97,7 @@ class PendingWriter {
   absl::Status DeleteSequences(absl::Span<const uint64_t> sorted_sequences);
   absl::Status SetSendingThrough(uint64_t through);
   absl::Status SetAside(const std::vector<RemovedRecord>& damaged);
+  absl::Status Bury(uint64_t sequence, const DeadLetterReason& reason);
   absl::Status TakeDeadLetter(uint64_t sequence, bool put_back, DeadLetterChanges* changes);
   absl::Status TakeDeadLetters(absl::Span<const uint64_t> sorted_sequences, bool put_back,
                                DeadLetterChanges* changes);

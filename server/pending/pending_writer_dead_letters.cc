@@ -69,7 +69,7 @@ absl::Status PendingWriter::MoveToDeadLetters(absl::Span<const DeadLetterVerdict
   Changes changes;
   absl::Status status = store_.Begin();
   for (const DeadLetterVerdict& verdict : verdicts) {
-    if (status.ok()) status = store_.CopyToDeadLetters(verdict.sequence, verdict.reason);
+    if (status.ok()) status = Bury(verdict.sequence, verdict.reason);
   }
   std::sort(records.begin(), records.end(),
             [](const RemovedRecord& a, const RemovedRecord& b) { return a.sequence < b.sequence; });
@@ -82,6 +82,26 @@ absl::Status PendingWriter::MoveToDeadLetters(absl::Span<const DeadLetterVerdict
   Apply(changes);
   TellRemoved(changes.removed, RemovalCause::kDeadLettered);
   return status;
+}
+
+// Copies a record to the dead letters, with what is known in memory of when it was sent.
+absl::Status PendingWriter::Bury(uint64_t sequence, const DeadLetterReason& reason) {
+  absl::Status status = store_.CopyToDeadLetters(sequence, reason);
+  if (!status.ok() || !doubts_.Has(sequence)) return status;
+  absl::Time first_sent = absl::InfiniteFuture();
+  uint64_t checksum = 0;
+  const absl::Status read = store_.table()->ReadDeadLetters(
+      sequence - 1, [&](RecordFields fields, const DeadLetterFields&, bool intact) {
+        const absl::StatusOr<PendingRecord> record = ToPendingRecord(fields, false);
+        if (!intact || !record.ok()) return Reading::kStop;  // Found when it is looked at.
+        first_sent = doubts_.FirstSentTime(*record);
+        fields.first_sent_at_ms = absl::ToUnixMillis(first_sent);
+        checksum = RecordChecksum(fields);
+        return Reading::kStop;
+      });
+  if (!read.ok()) return store_.Fail("read", read);
+  if (first_sent == absl::InfiniteFuture()) return status;
+  return store_.SetDeadLetterSent(sequence, absl::ToUnixMillis(first_sent), checksum);
 }
 
 absl::Status PendingWriter::Trim(const PendingInbox::Command& limits, Changes* changes) {
@@ -113,7 +133,7 @@ absl::Status PendingWriter::DropRecords(absl::Span<const RemovedRecord> gone,
                                    "the queue was full, and it was the oldest"};
   std::vector<uint64_t> sequences;
   for (const RemovedRecord& record : kept) {
-    absl::Status status = store_.CopyToDeadLetters(record.sequence, reason);
+    absl::Status status = Bury(record.sequence, reason);
     if (!status.ok()) return status;
     sequences.push_back(record.sequence);
     changes->kept.push_back(record);

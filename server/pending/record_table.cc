@@ -160,6 +160,8 @@ absl::StatusOr<std::unique_ptr<RecordTable>> RecordTable::Prepare(SqliteDatabase
       {&table->read_dead_letters_,
        absl::StrCat("SELECT ", DeadLetterColumns(),
                     " FROM dead_letters WHERE sequence > ?1 ORDER BY sequence")},
+      {&table->set_dead_letter_sent_,
+       "UPDATE dead_letters SET first_sent_at_ms = ?2, checksum = ?3 WHERE sequence = ?1"},
       {&table->delete_dead_letter_, "DELETE FROM dead_letters WHERE sequence = ?1"},
       {&table->copy_dead_letter_to_damaged_,
        absl::StrCat("INSERT INTO damaged(", kColumnNames, ", error, damaged_at_ms) SELECT ",
@@ -328,6 +330,14 @@ absl::Status RecordTable::ReadDeadLetters(
     why.first_error = read_dead_letters_.Bytes(kFirstReasonColumn + 4);
     if (reader(fields, why, intact) == Reading::kStop) return absl::OkStatus();
   }
+}
+
+absl::Status RecordTable::SetDeadLetterSent(uint64_t sequence, int64_t first_sent_at_ms,
+                                            uint64_t checksum) {
+  set_dead_letter_sent_.BindInt64(1, static_cast<int64_t>(sequence));
+  set_dead_letter_sent_.BindInt64(2, first_sent_at_ms);
+  set_dead_letter_sent_.BindInt64(3, static_cast<int64_t>(checksum));
+  return set_dead_letter_sent_.Run();
 }
 
 absl::Status RecordTable::DeleteDeadLetter(uint64_t sequence) {

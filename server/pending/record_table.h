@@ -87,6 +87,7 @@ class RecordTable {
   absl::Status ReadDeadLetters(
       uint64_t after,
       absl::FunctionRef<Reading(const RecordFields&, const DeadLetterFields&, bool intact)> reader);
+  absl::Status SetDeadLetterSent(uint64_t sequence, int64_t first_sent_at_ms, uint64_t checksum);
   absl::Status DeleteDeadLetter(uint64_t sequence);
   absl::Status CopyDeadLetterToDamaged(uint64_t sequence, absl::string_view error, absl::Time now);
 
@@ -107,6 +108,7 @@ class RecordTable {
   SqliteStatement copy_to_dead_letters_;
   SqliteStatement copy_to_damaged_;
   SqliteStatement read_dead_letters_;
+  SqliteStatement set_dead_letter_sent_;
   SqliteStatement delete_dead_letter_;
   SqliteStatement copy_dead_letter_to_damaged_;
 };

@@ -93,6 +93,7 @@ GaugeSnapshot StatusReporter::GetGauges() const {
   gauges.nats_fail_open_enabled = status.fail_open.enabled;
   gauges.nats_fail_open_expire_time = status.fail_open.expire_time;
   gauges.nats_dead_letters_count = status.queue.dead_letters;
+  gauges.nats_dead_letters_bytes = status.queue.dead_letter_bytes;
   gauges.messages_unaccounted = status.unaccounted;
   return gauges;
 }

@@ -1,6 +1,7 @@
 // What can never be delivered.
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -272,6 +273,19 @@ TEST_F(DrainerAttemptsTest, HeadThatFailsTooOftenIsADeadLetterAndItsKeyGoesOn) {
   EXPECT_TRUE(rig_.Drain());
   EXPECT_THAT(rig_.StoredPayloads(), ElementsAre("2"));
   EXPECT_EQ(rig_.ledger().Unaccounted(), 0);
+}
+
+TEST_F(DrainerAttemptsTest, WhatFailsBehindAnOlderMessageOfItsKeyHasNotBeenTried) {
+  for (int i = 0; i < 3; ++i) rig_.Queue({"k", absl::StrCat(i)});
+  rig_.transport.Connect();
+  for (int i = 0; i < 3; ++i) FailAll(FailureReason::kNoResponders);
+  ASSERT_THAT(rig_.observer.dead_letters, SizeIs(1));
+  EXPECT_EQ(rig_.observer.dead_letters[0].operation_id, 1u);
+  FailAll(FailureReason::kNoResponders);
+  FailAll(FailureReason::kNoResponders);
+  EXPECT_THAT(rig_.observer.dead_letters, SizeIs(1));
+  EXPECT_TRUE(rig_.Drain());
+  EXPECT_THAT(rig_.StoredPayloads(), ElementsAre("1", "2"));
 }
 
 TEST_F(DrainerAttemptsTest, LostConnectionsDoNotCount) {

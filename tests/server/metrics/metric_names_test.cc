@@ -59,6 +59,7 @@ TEST(MetricNamesTest, FamiliesAreExactlyThese) {
                                            "router_nats_connection_restored_total counter",
                                            "router_nats_connection_status gauge",
                                            "router_nats_dead_letters_count gauge",
+                                           "router_nats_dead_letters_bytes gauge",
                                            "router_nats_dead_letters_total counter",
                                            "router_nats_delivery_latency_seconds histogram",
                                            "router_nats_fail_open_enabled gauge",

@@ -13,6 +13,8 @@ using ::testing::IsEmpty;
 
 class SqlitePendingQueueDeadLetterTest : public SqliteQueueTest {
  protected:
+  ~SqlitePendingQueueDeadLetterTest() override { queue_.reset(); }
+
   // Messages 1 to `count` are dead letters.
   void OpenAndBury(int count) {
     Open();
@@ -40,7 +42,8 @@ class SqlitePendingQueueDeadLetterTest : public SqliteQueueTest {
   void RunSql(const std::string& sql) {
     queue_.reset();
     sqlite3* database = nullptr;
-    ASSERT_EQ(sqlite3_open(db_path().c_str(), &database), SQLITE_OK);
+    ASSERT_EQ(sqlite3_open_v2(db_path().c_str(), &database, SQLITE_OPEN_READWRITE, "unix"),
+              SQLITE_OK);
     EXPECT_EQ(sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
         << sqlite3_errmsg(database);
     sqlite3_close(database);
@@ -51,6 +54,8 @@ class SqlitePendingQueueDeadLetterTest : public SqliteQueueTest {
     CopyFiles(options_.directory);
     Open();
   }
+
+  FaultyVfs disk_;
 };
 
 TEST_F(SqlitePendingQueueDeadLetterTest, ARedriveIsOnDiskBeforeItIsAnswered) {
@@ -73,12 +78,11 @@ TEST_F(SqlitePendingQueueDeadLetterTest, APurgeIsOnDiskBeforeItIsAnswered) {
 }
 
 TEST_F(SqlitePendingQueueDeadLetterTest, WhatFailedOnDiskHasMovedNothing) {
-  FaultyVfs disk;
   OpenAndBury(3);
-  disk.Fail(FaultyVfs::Call::kSync, "-wal", SQLITE_IOERR_FSYNC);
+  disk_.Fail(FaultyVfs::Call::kSync, "-wal", SQLITE_IOERR_FSYNC);
   EXPECT_EQ(queue_->RedriveDeadLetters({1, 2}).status().code(), absl::StatusCode::kUnavailable);
   ASSERT_TRUE(WaitUntilHealthy());
-  disk.Fail(FaultyVfs::Call::kSync, "-wal", SQLITE_IOERR_FSYNC);
+  disk_.Fail(FaultyVfs::Call::kSync, "-wal", SQLITE_IOERR_FSYNC);
   EXPECT_EQ(queue_->PurgeDeadLetters({1, 2}).status().code(), absl::StatusCode::kUnavailable);
   ASSERT_TRUE(WaitUntilHealthy());
   EXPECT_THAT(DeadSequences(), ElementsAre(1, 2, 3));
