@@ -83,14 +83,6 @@ TEST_F(SqlitePendingQueueOpenTest, RefusesAPathThatIsAFile) {
   ExpectRefused(absl::StatusCode::kFailedPrecondition, "Not a directory");
 }
 
-TEST_F(SqlitePendingQueueOpenTest, RefusesAFileThatIsNoDatabase) {
-  std::filesystem::create_directories(directory_);
-  const std::string content(10000, 'x');
-  WriteFile(db_path(), content);
-  ExpectRefused(absl::StatusCode::kDataLoss, "file is not a database");
-  EXPECT_EQ(ReadFile(db_path()), content);
-}
-
 TEST_F(SqlitePendingQueueOpenTest, RefusesADatabaseOfSomethingElseAndLeavesItAlone) {
   std::filesystem::create_directories(directory_);
   RunSql("CREATE TABLE theirs(x)");
