@@ -24,6 +24,7 @@ struct Slot {
   uint64_t commit_number;
   uint64_t last_sequence;
   int64_t record_count;
+  int64_t format_version;
   uint64_t checksum;  // XXH3 of what stands before it.
 };
 
@@ -36,6 +37,7 @@ Slot MakeSlot(const HighWaterMark::Position& position) {
   slot.commit_number = position.commit_number;
   slot.last_sequence = position.last_sequence;
   slot.record_count = position.record_count;
+  slot.format_version = position.format_version;
   slot.checksum = XXH3_64bits(&slot, offsetof(Slot, checksum));
   return slot;
 }
@@ -47,7 +49,8 @@ absl::string_view BytesOf(const Slot& slot) {
 absl::optional<HighWaterMark::Position> PositionIn(const Slot& slot) {
   if (memcmp(slot.magic, kMagic, sizeof(kMagic)) == 0 &&
       slot.checksum == XXH3_64bits(&slot, offsetof(Slot, checksum))) {
-    return HighWaterMark::Position{slot.commit_number, slot.last_sequence, slot.record_count};
+    return HighWaterMark::Position{slot.commit_number, slot.last_sequence, slot.record_count,
+                                   slot.format_version};
   }
   if (memcmp(slot.magic, kMagic1, sizeof(kMagic1)) == 0 &&
       static_cast<uint64_t>(slot.record_count) == XXH3_64bits(&slot, kBytes1)) {

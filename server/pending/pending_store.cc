@@ -140,9 +140,9 @@ absl::Status PendingStore::Commit() {
 
 // Without the mark the commit stands all the same; only damage to it would go unnoticed.
 void PendingStore::WriteMark() {
-  const absl::Status status =
-      mark_.Write({committed_.commit_number, committed_.last_sequence, committed_.record_count},
-                  next_has_appends_);
+  const absl::Status status = mark_.Write({committed_.commit_number, committed_.last_sequence,
+                                           committed_.record_count, RecordTable::kFormatVersion},
+                                          next_has_appends_);
   if (!status.ok()) ReportError("append", std::string(status.message()));
 }
 

@@ -105,6 +105,7 @@ class PendingStore {
   absl::Status CopyToDamaged(uint64_t sequence);
   void ReportDamaged(uint64_t sequence);
   absl::Status OpenDatabase();
+  bool WasOfKnownFormat() const;
   absl::Status UpgradeFormat(SqliteDatabase* database, int64_t version);
   absl::Status CheckHighWaterMark(const absl::optional<HighWaterMark::Position>& known);
   absl::Status ReportLostCommits(const HighWaterMark::Position& known);

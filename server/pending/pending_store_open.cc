@@ -99,7 +99,13 @@ absl::Status PendingStore::OpenDatabase() {
   absl::Status status = (*database)->Execute(Settings(options_.max_file_bytes));
   if (!status.ok()) return status;
   const absl::StatusOr<int64_t> version = RecordTable::EnsureFormat(database->get());
-  if (!version.ok()) return version.status();
+  if (!version.ok()) {
+    const absl::StatusOr<int64_t> said = (*database)->QueryInt64("PRAGMA user_version");
+    const bool known = said.ok() && *said >= 1 && *said <= RecordTable::kFormatVersion;
+    if (!said.ok() || known || !WasOfKnownFormat()) return version.status();
+    return absl::DataLossError(
+        absl::StrCat("the header of ", path_, " is damaged: ", version.status().message()));
+  }
   const absl::StatusOr<std::string> mode = (*database)->QueryText("PRAGMA journal_mode = WAL");
   if (!mode.ok()) return mode.status();
   if (*mode != "wal") return absl::FailedPreconditionError("it cannot have a write-ahead log");
@@ -119,6 +125,13 @@ absl::Status PendingStore::OpenDatabase() {
   committed_ = *state;
   committed_log_bytes_.reset();
   return absl::OkStatus();
+}
+
+// Whether the mark says that the database is ours and of a known version, whatever it says itself.
+bool PendingStore::WasOfKnownFormat() const {
+  const absl::optional<HighWaterMark::Position> known = mark_.Read();
+  return known.has_value() && known->format_version >= 1 &&
+         known->format_version <= RecordTable::kFormatVersion;
 }
 
 absl::Status PendingStore::UpgradeFormat(SqliteDatabase* database, int64_t version) {
