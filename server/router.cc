@@ -205,6 +205,7 @@ absl::Status Router::Parts::ServeHttp() {
     }
     return status->ReadinessProblems();
   };
+  handlers.warnings = [this] { return status->Warnings(); };
   absl::StatusOr<std::unique_ptr<HttpServer>> started =
       HttpServer::Start(settings.http_listen, std::move(handlers));
   if (!started.ok()) return started.status();
@@ -291,6 +292,7 @@ void Router::Parts::Tick() {
 void Router::Parts::SetServing(bool serving) {
   grpc::HealthCheckServiceInterface* health = grpc_server->GetHealthCheckService();
   health->SetServingStatus("liveness", true);
+  health->SetServingStatus("spool", serving && !queue->GetStats().damage.any());
   for (const char* name : {"", "readiness", kPublisherServiceName, kAdminServiceName}) {
     health->SetServingStatus(name, serving);
   }

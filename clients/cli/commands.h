@@ -17,6 +17,7 @@ std::vector<Command> DeliveryCommands();
 std::vector<Command> AuditCommands();
 std::vector<Command> ConfigCommands();
 std::vector<Command> CheckCommands();
+std::vector<Command> SpoolCommands();
 std::vector<Command> VersionCommands();
 
 // All of them, in the order of the help.

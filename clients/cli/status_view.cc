@@ -65,6 +65,15 @@ std::string Queue(const Invocation& invocation, const v1::PendingQueueStatus& qu
   return text;
 }
 
+std::string Damage(const Invocation& invocation, const v1::PendingQueueStatus& queue) {
+  if (!queue.has_damage()) return "";
+  const v1::QueueDamage& damage = queue.damage();
+  return absl::StrCat(
+      Colored(invocation, Color::kRed, "QUEUE DAMAGED"), " since ",
+      HumanTime(FromProto(damage.since())), ", at most ", HumanCount(damage.records()),
+      " messages set aside or missing; see, then move away, ", Printable(damage.log()));
+}
+
 std::string Drain(const v1::PendingQueueStatus& queue) {
   if (queue.count() == 0) return "";
   std::string text = absl::StrFormat("%.1f per second", queue.drain_rate());
@@ -146,6 +155,7 @@ void PrintStatus(const Invocation& invocation, const v1::RouterStatus& status) {
           {"Last error", Printable(status.connection().last_error())},
           {"Fail-open", Mode(invocation, status.fail_open())},
           {"Queue", Queue(invocation, queue)},
+          {"Damage", Damage(invocation, queue)},
           {"Drain", Drain(queue)},
           {"In flight", absl::StrCat(HumanCount(status.in_flight()), " direct, ",
                                      HumanCount(queue.in_flight()), " from the queue")},

@@ -298,11 +298,6 @@ absl::Status RedriveRateLimited(int64_t per_second, absl::Duration retry_after) 
       .RetryAfter(retry_after);
 }
 
-absl::Status SpoolDamaged(absl::string_view why) {
-  return Error(StatusCode::kDataLoss, "SPOOL_DAMAGED",
-               absl::StrCat("the pending queue on disk is damaged: ", Why(why)), {{"why", why}});
-}
-
 absl::Status StateIoError(absl::string_view why) {
   return Error(StatusCode::kUnavailable, "STATE_IO_ERROR",
                absl::StrCat("the router's own state could not be read or written: ", Why(why)),

@@ -61,7 +61,6 @@ absl::Status OperationNotFound(uint64_t operation_id);                          
 absl::Status DeadLetterNotFound(uint64_t operation_id);                             // NOT_FOUND
 absl::Status RedriveRateLimited(int64_t per_second,
                                 absl::Duration retry_after);  // RESOURCE_EXHAUSTED
-absl::Status SpoolDamaged(absl::string_view why);             // DATA_LOSS
 absl::Status TooManyWatches(int watches_max);                 // RESOURCE_EXHAUSTED
 absl::Status StateIoError(absl::string_view why);  // UNAVAILABLE: audit log or mode, not written
 // The rest is INVALID_ARGUMENT.

@@ -113,6 +113,15 @@ struct RecoveredQueue {
   std::array<int64_t, kDeadLetterLabels.size()> dead_letters_by_label = {};
 };
 
+// Damage of what is on disk, found and not yet acknowledged by an operator.
+struct QueueDamage {
+  int64_t records = 0;  // At most so many accepted messages are damaged or missing.
+  absl::Time since = absl::InfiniteFuture();  // When the first of it was found.
+  std::string log_path;  // Says what was found; in its folder is what was set aside. Empty: none.
+
+  bool any() const { return !log_path.empty(); }
+};
+
 struct PendingQueueStats {
   int64_t count = 0;              // Committed records, claimed ones included.
   int64_t bytes = 0;              // Sum of their size_bytes.
@@ -127,6 +136,7 @@ struct PendingQueueStats {
   int64_t taken_total = 0;     // Records removed for another reason.
   int64_t redriven_total = 0;  // Dead letters put back.
   bool healthy = true;         // False while the last commit failed: appends are refused.
+  QueueDamage damage;
 };
 
 class PendingQueue {

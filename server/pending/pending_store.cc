@@ -30,7 +30,8 @@ PendingStore::PendingStore(const Options& options)
     : options_(options),
       path_(absl::StrCat(options.directory, "/pending.db")),
       log_path_(absl::StrCat(path_, "-wal")),
-      mark_(absl::StrCat(options.directory, "/high_water_mark")) {}
+      mark_(absl::StrCat(options.directory, "/high_water_mark")),
+      damage_log_(absl::StrCat(options.directory, "/damage.log")) {}
 
 PendingStore::~PendingStore() = default;
 
@@ -115,6 +116,7 @@ absl::Status PendingStore::CopyToDamaged(uint64_t sequence) {
 void PendingStore::ReportDamaged(uint64_t sequence) {
   ReportError("read", absl::StrCat("record ", sequence, " of ", path_,
                                    " is damaged: it is set aside in the table `damaged`"));
+  ++damaged_rows_;
 }
 
 absl::Status PendingStore::Commit() {
@@ -129,6 +131,11 @@ absl::Status PendingStore::Commit() {
   committed_ = next_;
   committed_log_bytes_ = LogBytes(database_->wal_frames());
   WriteMark();
+  if (damaged_rows_ > 0) {
+    NoteDamage(damaged_rows_, absl::StrCat("damaged records of ", path_,
+                                           " were set aside in its table `damaged`"));
+    damaged_rows_ = 0;
+  }
   if (options_.on_commit) {
     options_.on_commit(absl::FromChrono(options_.clock->SteadyNow() - start));
   }
@@ -137,8 +144,9 @@ absl::Status PendingStore::Commit() {
 
 // Without the mark the commit stands all the same; only damage to it would go unnoticed.
 void PendingStore::WriteMark() {
-  const absl::Status status =
-      mark_.Write({committed_.commit_number, committed_.last_sequence}, next_has_appends_);
+  const absl::Status status = mark_.Write({committed_.commit_number, committed_.last_sequence,
+                                           committed_.record_count, RecordTable::kFormatVersion},
+                                          next_has_appends_);
   if (!status.ok()) ReportError("append", std::string(status.message()));
 }
 
@@ -208,6 +216,16 @@ void PendingStore::Close() {
   table_.reset();
   database_.reset();
   lock_.reset();
+}
+
+void PendingStore::ReportDamage(int64_t records, const std::string& what) {
+  ReportError("open", what);
+  NoteDamage(records, what);
+}
+
+void PendingStore::NoteDamage(int64_t records, const std::string& what) {
+  const absl::Status status = damage_log_.Add(options_.clock->WallNow(), records, what);
+  if (!status.ok()) ReportError("open", std::string(status.message()));
 }
 
 void PendingStore::ReportError(absl::string_view op, const std::string& error) {

@@ -16,6 +16,7 @@
 #include "absl/types/optional.h"
 #include "server/base/clock.h"
 #include "server/base/operation.h"
+#include "server/pending/damage_log.h"
 #include "server/pending/folder_lock.h"
 #include "server/pending/high_water_mark.h"
 #include "server/pending/pending_queue.h"
@@ -43,8 +44,8 @@ class PendingStore {
   explicit PendingStore(const Options& options);
   ~PendingStore();
 
-  // Locks the folder, reads and verifies every record. Damage is reported through `on_error`, set
-  // aside and no error here.
+  // Locks the folder, reads and verifies every record. Damage is reported through `on_error` and in
+  // the damage log, set aside and no error here.
   absl::StatusOr<RecoveredQueue> Open();
 
   // After an error: cuts off what the failed commit may have left, opens the files anew, checks
@@ -55,6 +56,9 @@ class PendingStore {
 
   // The statements. Only while open.
   RecordTable* table() { return table_.get(); }
+
+  // Damage that nobody has acknowledged. Thread-safe.
+  QueueDamage GetDamage() const { return damage_log_.Get(); }
 
   // As of the last commit.
   const QueueState& committed() const { return committed_; }
@@ -103,14 +107,19 @@ class PendingStore {
   absl::Status CopyToDamaged(uint64_t sequence);
   void ReportDamaged(uint64_t sequence);
   absl::Status OpenDatabase();
+  bool WasOfKnownFormat() const;
   absl::Status UpgradeFormat(SqliteDatabase* database, int64_t version);
   absl::Status CheckHighWaterMark(const absl::optional<HighWaterMark::Position>& known);
   absl::Status ReportLostCommits(const HighWaterMark::Position& known);
   absl::Status LoadRecords(RecoveredQueue* recovered);
   absl::Status Rebuild(const absl::Status& damage);
+  absl::Status StartAnew(const absl::Status& damage,
+                         const absl::optional<HighWaterMark::Position>& known);
   absl::Status Repair();
   absl::Status SetAsideLog(std::string* kept_as);
   void WriteMark();
+  void ReportDamage(int64_t records, const std::string& what);
+  void NoteDamage(int64_t records, const std::string& what);
   void ReportError(absl::string_view op, const std::string& error);
   absl::Status WithPath(const absl::Status& status) const;
 
@@ -119,6 +128,7 @@ class PendingStore {
   const std::string log_path_;
   absl::optional<FolderLock> lock_;
   HighWaterMark mark_;
+  DamageLog damage_log_;
 
   std::unique_ptr<SqliteDatabase> database_;  // Null while not open.
   std::unique_ptr<RecordTable> table_;        // Statements of `database_`.
@@ -127,6 +137,7 @@ class PendingStore {
   bool next_has_appends_ = false;
 
   std::vector<uint64_t> damaged_;                // Found by Open and not yet set aside.
+  int64_t damaged_rows_ = 0;                     // Reported, and not yet in the damage log.
   absl::optional<uint64_t> lost_behind_commit_;  // A loss that has been reported.
 
   // The size of the log as of the last commit; empty while it is not known. What a failed commit

@@ -377,8 +377,11 @@ void PendingWriter::Close(uint64_t sent_through) {
 }
 
 PendingQueueStats PendingWriter::GetStats() const {
+  QueueDamage damage = store_.GetDamage();
   absl::MutexLock lock(&stats_mutex_);
-  return stats_;
+  PendingQueueStats stats = stats_;
+  stats.damage = std::move(damage);
+  return stats;
 }
 
 void PendingWriter::PublishStats() {

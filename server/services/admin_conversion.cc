@@ -36,6 +36,13 @@ void FillConnection(const RouterStatus& status, const StatusConstants& constants
   proto->set_max_payload_bytes(status.max_payload_bytes);
 }
 
+void FillDamage(const QueueDamage& damage, v1::QueueDamage* proto) {
+  proto->set_records(damage.records);
+  ToProto(damage.since, proto->mutable_since());
+  proto->set_folder(damage.log_path.substr(0, damage.log_path.find_last_of('/')));
+  proto->set_log(damage.log_path);
+}
+
 void FillQueue(const RouterStatus& status, const StatusConstants& constants,
                v1::PendingQueueStatus* proto) {
   const LedgerSnapshot& ledger = status.ledger;
@@ -61,6 +68,7 @@ void FillQueue(const RouterStatus& status, const StatusConstants& constants,
     (*proto->mutable_dead_letters_by_reason())[std::string(kDeadLetterLabels[i])] = count;
   }
   proto->set_in_flight(ledger.redelivering_count);
+  if (status.queue.damage.any()) FillDamage(status.queue.damage, proto->mutable_damage());
 }
 
 void FillTotals(const RouterStatus& status, v1::Totals* proto) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
+
 namespace router {
 namespace {
 
@@ -94,6 +96,8 @@ GaugeSnapshot StatusReporter::GetGauges() const {
   gauges.nats_fail_open_expire_time = status.fail_open.expire_time;
   gauges.nats_dead_letters_count = status.queue.dead_letters;
   gauges.nats_dead_letters_bytes = status.queue.dead_letter_bytes;
+  gauges.spool_damaged_records = status.queue.damage.records;
+  gauges.spool_damaged = status.queue.damage.any();
   gauges.messages_unaccounted = status.unaccounted;
   return gauges;
 }
@@ -105,6 +109,15 @@ std::vector<std::string> StatusReporter::ReadinessProblems() const {
     problems.push_back("the router is shutting down");
   }
   return problems;
+}
+
+std::vector<std::string> StatusReporter::Warnings() const {
+  const QueueDamage damage = queue_->GetStats().damage;
+  if (!damage.any()) return {};
+  return {absl::StrCat("the pending queue on disk was damaged: at most ", damage.records,
+                       " messages are set aside or missing since ",
+                       absl::FormatTime(absl::RFC3339_sec, damage.since, absl::UTCTimeZone()),
+                       "; see ", damage.log_path)};
 }
 
 }  // namespace router

@@ -89,6 +89,8 @@ TEST(MetricNamesTest, FamiliesAreExactlyThese) {
                                            "router_nats_reconnection_exhausted_total counter",
                                            "router_nats_subscribe_failures_total counter",
                                            "router_nats_subscribe_total counter",
+                                           "router_spool_damaged gauge",
+                                           "router_spool_damaged_records gauge",
                                            "router_spool_errors_total counter",
                                            "router_spool_fsync_seconds histogram",
                                        }));

@@ -92,6 +92,7 @@ TEST_F(SqlitePendingQueueDeadLetterTest, WhatFailedOnDiskHasMovedNothing) {
   EXPECT_EQ(queue_->GetStats().dead_letters, 3);
   ASSERT_EQ(*queue_->RedriveDeadLetters({1, 2, 3}), 3);
   EXPECT_THAT(PayloadsOf(Claim()), ElementsAre("0", "1", "2"));
+  queue_.reset();  // Before its disk.
 }
 
 TEST_F(SqlitePendingQueueDeadLetterTest, ADamagedOneIsSetAsideAndNeverRedriven) {
