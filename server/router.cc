@@ -16,6 +16,7 @@
 #include "server/audit/audit_log.h"
 #include "server/base/build_commit.h"
 #include "server/base/clock.h"
+#include "server/base/steady_wait.h"
 #include "server/base/version.h"
 #include "server/dispatcher/dispatcher.h"
 #include "server/drainer/drainer.h"
@@ -48,6 +49,7 @@ constexpr char kAdminServiceName[] = "router.v1.AdminService";
 constexpr char kFaultInjectionServiceName[] = "router.v1.FaultInjectionService";
 
 constexpr absl::Duration kTickInterval = absl::Milliseconds(20);
+constexpr int kTicksPerWake = 50;
 // Answers that are ready still have to get out after the last message is settled.
 constexpr absl::Duration kFlushTimeout = absl::Seconds(1);
 
@@ -280,8 +282,10 @@ void Router::Parts::AcceptConnections() {
 }
 
 void Router::Parts::Tick() {
-  while (!stopping.WaitForNotificationWithTimeout(kTickInterval)) {
+  for (int tick = 0; !WaitSteadily(stopping, kTickInterval); ++tick) {
     dispatcher->Tick();
+    // It may be in a wait that has become hours longer because the wall clock was set back.
+    if (tick % kTicksPerWake == 0) drainer->OnDeliverable();
     fail_open->Tick();
     SetServing(status->ReadinessProblems().empty());
   }

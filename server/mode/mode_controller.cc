@@ -86,15 +86,14 @@ absl::StatusOr<FailOpenState> ModeController::Set(const ModeChange& change) {
 }
 
 absl::optional<FailOpenState> ModeController::Tick() {
-  if (!HasExpired(state(), clock_->WallNow())) return absl::nullopt;
+  if (!IsOver()) return absl::nullopt;
   FailOpenState next;
   absl::Status written;
   {
     absl::MutexLock change_lock(&change_mutex_);
     const FailOpenState before = state();
-    const absl::Time now = clock_->WallNow();
-    if (!HasExpired(before, now)) return absl::nullopt;
-    next = Expire(before, now);
+    if (!IsOver()) return absl::nullopt;
+    next = Expire(before, std::max(clock_->WallNow(), before.expire_time));
     written = WriteModeFile(dir_, next);
     Show(next);
   }
@@ -103,10 +102,22 @@ absl::optional<FailOpenState> ModeController::Tick() {
   return next;
 }
 
+// By whichever clock is first: dropping messages for longer than was asked for is the worse
+// mistake.
+bool ModeController::IsOver() const {
+  absl::MutexLock lock(&mutex_);
+  return HasExpired(state_, clock_->WallNow()) ||
+         (state_.enabled && clock_->SteadyNow() >= ends_at_);
+}
+
 void ModeController::Show(const FailOpenState& state) {
+  const absl::Time now = clock_->WallNow();
   absl::MutexLock lock(&mutex_);
   state_ = state;
-  enabled_.store(state.enabled && !HasExpired(state, clock_->WallNow()), std::memory_order_release);
+  ends_at_ = state.expire_time == absl::InfiniteFuture()
+                 ? SteadyTime::max()
+                 : clock_->SteadyNow() + absl::ToChronoNanoseconds(state.expire_time - now);
+  enabled_.store(state.enabled && !HasExpired(state, now), std::memory_order_release);
 }
 
 }  // namespace router

@@ -60,6 +60,7 @@ class ModeController {
   ModeController(const Options& options, Clock* clock, ProblemReporter on_problem);
 
   absl::Status Load(bool enabled_by_config) ABSL_LOCKS_EXCLUDED(change_mutex_, mutex_);
+  bool IsOver() const ABSL_LOCKS_EXCLUDED(mutex_);
   void Show(const FailOpenState& state) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const std::string dir_;
@@ -72,6 +73,8 @@ class ModeController {
   absl::Mutex change_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   mutable absl::Mutex mutex_;
   FailOpenState state_ ABSL_GUARDED_BY(mutex_);
+  // When the mode ends, should the wall clock have been set back meanwhile.
+  SteadyTime ends_at_ ABSL_GUARDED_BY(mutex_) = SteadyTime::max();
 };
 
 }  // namespace router

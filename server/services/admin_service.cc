@@ -6,6 +6,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "server/base/steady_wait.h"
 #include "server/errors/errors.h"
 #include "server/errors/status_conversion.h"
 #include "server/services/list_filters.h"
@@ -78,9 +79,10 @@ grpc::Status AdminService::WatchStatus(grpc::ServerContext* context,
     v1::WatchStatusResponse response;
     ToProto(parts_.status->Get(), parts_.constants, response.mutable_status());
     if (!writer->Write(response)) return grpc::Status::CANCELLED;
-    const absl::Time next = absl::Now() + interval;
-    for (absl::Duration left = interval; left > absl::ZeroDuration(); left = next - absl::Now()) {
-      if (stopped_.WaitForNotificationWithTimeout(std::min(left, kWatchCancelPoll))) {
+    const SteadyTime next = parts_.clock->SteadyNow() + absl::ToChronoNanoseconds(interval);
+    for (absl::Duration left = interval; left > absl::ZeroDuration();
+         left = absl::FromChrono(next - parts_.clock->SteadyNow())) {
+      if (WaitSteadily(stopped_, std::min(left, kWatchCancelPoll))) {
         return ToGrpcStatus(error::Draining());
       }
       if (context->IsCancelled()) return grpc::Status::CANCELLED;

@@ -102,6 +102,12 @@ class CatalogTest(unittest.TestCase):
             self.assertTrue(scenario.sentence, name)
             self.assertGreater(scenario.weight, 0, name)
 
+    def test_every_scenario_is_documented(self):
+        with open("docs/reliability.md", encoding="utf-8") as f:
+            document = f.read()
+        for name in all_scenarios():
+            self.assertIn(f"`{name}`", document)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -47,7 +47,7 @@ class Scenario:
     name = ""           # As in --only; lower_snake.
     sentence = ""       # What it does and what must hold, in one sentence.
     weight = 1.0        # Its share of the time.
-    short_s = 8.0       # Seconds of the short version in ./test.
+    short_s = 6.0       # Seconds of the short version in ./test.
     planted = ()        # Bugs that it has to find, each a Planted.
 
     def run(self, run):

@@ -6,7 +6,7 @@ import time
 from harness.fake_servers import InfoThenSilence, SilentServer
 from harness.waiting import wait_until
 
-from frame.scenario import Scenario
+from frame.scenario import Planted, Scenario
 
 # As FAST_SETTINGS has them: pings every 250 ms, lost when the second one is not answered and the
 # third is due.
@@ -20,6 +20,8 @@ class BadLinks(Scenario):
     name = "bad_links"
     sentence = ("broker or router stopped, links half open, silent, slow, flaky or byte by byte: "
                 "noticed within the ping budget, bounded memory, nothing lost")
+    planted = (Planted("a dead connection is noticed late", "noticed",
+                       {"nats_ping_interval_ms": 60000, "nats_write_deadline_ms": 60000}),)
     weight = 1.5
     short_s = 16.0
 

@@ -13,7 +13,7 @@ class ClusterLeaderKilled(Scenario):
                 "seconds, now and then SIGSTOP of a node: nothing lost or doubled, and with "
                 "nats_strict_order nothing out of order")
     weight = 2.0
-    short_s = 16.0
+    short_s = 12.0
 
     def run(self, run):
         cluster = NatsCluster(run.folder)

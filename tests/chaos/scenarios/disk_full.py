@@ -7,7 +7,7 @@ import time
 from router.v1 import admin_pb2
 
 from frame.preload import DiskFaults
-from frame.scenario import Scenario
+from frame.scenario import Planted, Scenario
 
 _DISK_BYTES = 16 << 20
 _KEPT_FREE_BYTES = 1 << 20
@@ -17,6 +17,8 @@ class DiskFull(Scenario):
     name = "disk_full"
     sentence = ("the disk fills up under load while the broker is away, and is freed: refusals with "
                 "RESOURCE_EXHAUSTED, no abort, recovery by itself, nothing lost")
+    planted = (Planted.failpoint("QUEUED is told and nothing is written", "append=forget@0.3",
+                                 "lost"),)
 
     def run(self, run):
         run.start_broker()

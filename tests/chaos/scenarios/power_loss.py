@@ -25,6 +25,7 @@ class PowerLoss(Scenario):
     sentence = ("the power fails at any moment of queueing, draining and recovering, and the disk "
                 "keeps what was synced and any part of the rest: nothing QUEUED is lost")
     weight = 2.0
+    short_s = 12.0
 
     def run(self, run):
         run.start_broker()

@@ -5,13 +5,15 @@ import os
 from frame import history
 from frame.load import ID_HEADER, Load
 from frame.monitor import Monitor
-from frame.scenario import Scenario
+from frame.scenario import Planted, Scenario
 
 
 class TwoRouters(Scenario):
     name = "two_routers"
     sentence = ("every message goes through two routers at the same time, with the same id, while "
                 "broker, links and routers fail: the stream has it once")
+    planted = (Planted.failpoint("a message is sent again with another id", "redeliver=new_id@0.2",
+                                 "duplicates"),)
 
     def run(self, run):
         run.start_broker()

@@ -149,6 +149,28 @@ TEST_F(ModeControllerTest, ExpiryGoesByTheWallClock) {
   EXPECT_TRUE(mode_->Tick().has_value());
 }
 
+TEST_F(ModeControllerTest, EndsInTimeThoughTheWallClockIsSetBack) {
+  Open();
+  ASSERT_TRUE(mode_->Set(TurnOnFor(absl::Minutes(15))).ok());
+  clock_.SetWall(clock_.WallNow() - absl::Hours(3));
+  clock_.Advance(absl::Minutes(14));
+  EXPECT_FALSE(mode_->Tick().has_value());
+  EXPECT_TRUE(mode_->enabled());
+  clock_.Advance(absl::Minutes(1));
+  ASSERT_TRUE(mode_->Tick().has_value());
+  EXPECT_FALSE(mode_->enabled());
+  EXPECT_FALSE(mode_->Tick().has_value());
+}
+
+TEST_F(ModeControllerTest, LastsForeverThoughTheWallClockIsSetBack) {
+  Open();
+  ASSERT_TRUE(mode_->Set(TurnOn()).ok());
+  clock_.SetWall(clock_.WallNow() - absl::Hours(3));
+  clock_.Advance(absl::Hours(30));
+  EXPECT_FALSE(mode_->Tick().has_value());
+  EXPECT_TRUE(mode_->enabled());
+}
+
 TEST_F(ModeControllerTest, CheckAnswersLikeSetAndChangesNothing) {
   Open();
   const FailOpenState before = mode_->state();
