@@ -239,40 +239,6 @@ TEST(DispatcherOrderTest, RefusesToRedeliverForAnEpochThatIsOver) {
   EXPECT_EQ(rig.ledger().in_flight_count, 0);
 }
 
-// Fails what is in flight in the middle of a round of the drainer, between two hand-overs.
-class FailsInMidRound final : public RecordingPublishObserver {
- public:
-  void OnDeadLetter(uint64_t operation_id, const DeadLetterReason& reason) override {
-    RecordingPublishObserver::OnDeadLetter(operation_id, reason);
-    transport->FailNext(Verdict::kFailed, FailureReason::kTimeout);
-    transport->ReleaseOne();
-  }
-  FakeTransport* transport = nullptr;
-};
-
-TEST(DispatcherOrderTest, RefusesToRedeliverPastAFailureThatTheDrainerDoesNotKnowOf) {
-  FailsInMidRound observer;
-  RigOptions options;
-  options.drainer.claim_count_max = 2;
-  options.drain_observer = &observer;
-  RouterRig rig(options);
-  observer.transport = &rig.transport;
-  rig.Queue({"a", "1"});
-  MessageSpec expires{"b", "2"};
-  expires.ttl = absl::Seconds(1);
-  rig.Queue(expires);
-  rig.Queue({"a", "3"});
-  rig.clock.Advance(absl::Seconds(2));
-  rig.transport.HoldCompletions();
-  rig.transport.Connect();
-  rig.drainer.Step();
-  ASSERT_EQ(observer.dead_letters.size(), 1u);
-  EXPECT_EQ(rig.ledger().in_flight_count, 0) << "the second of the key was sent past the first";
-  rig.transport.ResumeCompletions();
-  ASSERT_TRUE(rig.Drain());
-  EXPECT_THAT(rig.StoredPayloads(), ElementsAre("1", "3"));
-}
-
 TEST(DispatcherOrderTest, KeysThatShareASlotOnlyQueue) {
   const std::string key = "k";
   const std::string colliding = CollidingKey(key);
