@@ -38,7 +38,10 @@ void Model::BeginLife(const Life& life) {
   }
   books_.queued_count = books_.recovered;
   queue_count_limit_ = std::max(options_.dispatcher.queue_count_max, books_.queued_count);
-  queue_bytes_limit_ = std::max(options_.dispatcher.queue_bytes_max, books_.queued_bytes);
+  books_.recovered_dead_letters = static_cast<int64_t>(dead_letters_.size());
+  for (const auto& [sequence, dead] : dead_letters_) books_.dead_letter_bytes += dead.size_bytes;
+  queue_bytes_limit_ =
+      std::max(options_.dispatcher.queue_bytes_max, books_.queued_bytes + books_.dead_letter_bytes);
   mode_shown_ = mode_on_ && clock_->WallNow() < mode_expire_time_;
 }
 
@@ -57,6 +60,7 @@ void Model::BeginStep() {
   appended_count_ = 0;
   appended_bytes_ = 0;
   published_bytes_ = 0;
+  last_dropped_ = 0;
   failed_appends_.clear();
   must_conflict_.clear();
   must_replay_.clear();
@@ -190,12 +194,10 @@ void Model::OnRemoving(absl::Span<const uint64_t> sequences) {
   queue_changed_ = true;
 }
 
-void Model::OnClaimed(absl::Span<const PendingRecord> records) {
-  for (const PendingRecord& claimed : records) {
-    const auto record = records_.find(claimed.sequence);
-    if (record == records_.end()) return Fail("a record was claimed that is not in the queue");
-    record->second.claimed = true;
-  }
+void Model::OnClaimed(uint64_t sequence) {
+  const auto record = records_.find(sequence);
+  if (record == records_.end()) return Fail("a record was claimed that is not in the queue");
+  record->second.claimed = true;
 }
 
 void Model::OnReleasing(absl::Span<const uint64_t> sequences) {
@@ -218,6 +220,11 @@ void Model::OnDeadLettering(uint64_t sequence, const DeadLetterReason& reason) {
   if (reason.reason == "expired") {
     return Expect(record.expire_time <= clock_->WallNow(), "a dead letter expired too soon");
   }
+  if (reason.reason == "attempts") {
+    return Expect(
+        options_.drainer.attempts_max > 0 && reason.attempts >= options_.drainer.attempts_max,
+        "a dead letter was not tried often enough");
+  }
   const absl::string_view expected =
       record.last_refusal == Refusal::kNoStreamForSubject ? "no_stream"
       : record.last_refusal == Refusal::kMessageTooLarge  ? "too_large"
@@ -239,7 +246,10 @@ void Model::OnGone(absl::Span<const RemovedRecord> removed, RemovalCause cause) 
     last = std::max(last, gone.sequence);
     const bool dead = cause == RemovalCause::kDeadLettered;
     Expect(record->second.claimed == dead, "a record was taken away from the drainer");
-    if (dead) dead_letters_[gone.sequence] = message;
+    if (dead || cause == RemovalCause::kDroppedAndKept) {
+      dead_letters_[gone.sequence] = record->second;
+      books_.dead_letter_bytes += record->second.size_bytes;
+    }
     if (record->second.last_verdict != Verdict::kPending) head_gone_ = clock_->SteadyNow();
     --books_.queued_count;
     books_.queued_bytes -= record->second.size_bytes;
@@ -250,20 +260,63 @@ void Model::OnGone(absl::Span<const RemovedRecord> removed, RemovalCause cause) 
     case RemovalCause::kPurged:
       books_.purged += count;
       return Expect(purging_, "a record was purged that nobody asked for");
-    case RemovalCause::kDroppedOldest: {
+    case RemovalCause::kDroppedAndKept:
+      books_.dropped_and_kept += count;
+      Expect(options_.dispatcher.keep_dropped, "a dropped record was kept that nobody wanted");
+      [[fallthrough]];
+    case RemovalCause::kDroppedOldest:
       books_.dropped_oldest += count;
       Expect(options_.dispatcher.full_policy == FullPolicy::kDropOldest,
              "a record was dropped by a queue that rejects");
-      const auto older = std::find_if(records_.begin(), records_.end(),
-                                      [](const auto& record) { return !record.second.claimed; });
-      return Expect(older == records_.end() || older->first > last,
-                    "a record was dropped that is not the oldest");
-    }
+      last_dropped_ = std::max(last_dropped_, last);
+      return;
     case RemovalCause::kDeadLettered:
       books_.dead_lettered += count;
       return;
     case RemovalCause::kDamaged:
       return Fail("a record is damaged");
+  }
+}
+
+void Model::OnRedriving(absl::Span<const uint64_t> sequences) {
+  redriving_.clear();
+  for (const uint64_t sequence : sequences) {
+    const auto dead = dead_letters_.find(sequence);
+    if (dead == dead_letters_.end()) continue;
+    redriving_.push_back(dead->second);
+    dead_letters_.erase(dead);
+  }
+}
+
+void Model::OnRedriven(absl::Span<const RemovedRecord> redriven) {
+  Expect(redriven.size() == redriving_.size(), "not all dead letters were put back");
+  for (size_t i = 0; i < redriven.size() && !failed(); ++i) {
+    Record record;
+    record.message = redriving_[i].message;
+    record.size_bytes = redriving_[i].size_bytes;
+    record.expire_time = redriving_[i].expire_time;
+    if (record.expire_time <= clock_->WallNow()) record.expire_time = absl::InfiniteFuture();
+    if (trace_->on()) trace_->Note(absl::StrCat("redriven:m", record.message->number));
+    record.message->redriven = true;
+    ++record.message->records;
+    records_[redriven[i].sequence] = record;
+    ++books_.redriven;
+    ++books_.queued_count;
+    books_.queued_bytes += record.size_bytes;
+    books_.dead_letter_bytes -= record.size_bytes;
+  }
+  queue_count_limit_ = std::max(queue_count_limit_, books_.queued_count + books_.appending_count);
+  queue_changed_ = true;
+}
+
+void Model::OnDeadLettersGone(absl::Span<const RemovedRecord> records) {
+  Expect(purging_, "a dead letter was purged that nobody asked for");
+  for (const RemovedRecord& gone : records) {
+    const auto dead = dead_letters_.find(gone.sequence);
+    if (dead == dead_letters_.end()) return Fail("a dead letter is gone that was not there");
+    books_.dead_letter_bytes -= dead->second.size_bytes;
+    dead_letters_.erase(dead);
+    ++books_.purged_dead_letters;
   }
 }
 
@@ -279,7 +332,8 @@ bool Model::HasBlockedHead(const Drainer& drainer) const {
     return true;
   }
   return std::any_of(records_.begin(), records_.end(), [&drainer](const auto& record) {
-    return drainer.FindAttempts(record.first).has_value();
+    const absl::optional<Drainer::Attempts> attempts = drainer.FindAttempts(record.first);
+    return attempts.has_value() && attempts->blocks_key;
   });
 }
 

@@ -88,10 +88,13 @@ class Model final : public SimBroker::Observer,
   void OnAppending(absl::Span<Operation* const> operations) override;
   void OnCommitted(absl::Span<Operation* const> operations, const absl::Status& status) override;
   void OnRemoving(absl::Span<const uint64_t> sequences) override;
-  void OnClaimed(absl::Span<const PendingRecord> records) override;
+  void OnClaimed(uint64_t sequence) override;
   void OnReleasing(absl::Span<const uint64_t> sequences) override;
   void OnDeadLettering(uint64_t sequence, const DeadLetterReason& reason) override;
   void OnGone(absl::Span<const RemovedRecord> records, RemovalCause cause) override;
+  void OnRedriving(absl::Span<const uint64_t> sequences) override;
+  void OnRedriven(absl::Span<const RemovedRecord> records) override;
+  void OnDeadLettersGone(absl::Span<const RemovedRecord> records) override;
   // PublishObserver
   void OnPublish(absl::Span<const Operation>) override {}
   void OnAnswered(absl::Span<Operation* const> operations) override;
@@ -127,7 +130,12 @@ class Model final : public SimBroker::Observer,
     int64_t delivered_from_queue = 0;
     int64_t purged = 0;
     int64_t dropped_oldest = 0;
+    int64_t dropped_and_kept = 0;
     int64_t dead_lettered = 0;
+    int64_t recovered_dead_letters = 0;
+    int64_t redriven = 0;
+    int64_t purged_dead_letters = 0;
+    int64_t dead_letter_bytes = 0;
     int64_t queued_count = 0;
     int64_t queued_bytes = 0;
     int64_t appending_count = 0;
@@ -152,6 +160,7 @@ class Model final : public SimBroker::Observer,
   void CheckBooks(const LedgerSnapshot& ledger);
   void CheckLimits(const LedgerSnapshot& ledger);
   void CheckQueue(const SimQueue::Contents& contents);
+  void CheckDeadLetters(const SimQueue::Contents& contents);
   void CheckOrder();
   void Expect(bool holds, absl::string_view what) {
     if (!holds) Fail(what);
@@ -182,7 +191,8 @@ class Model final : public SimBroker::Observer,
   absl::Time mode_expire_time_ = absl::InfiniteFuture();
   int64_t publishes_ = 0;
   std::map<uint64_t, Record> records_;
-  std::map<uint64_t, SimMessage*> dead_letters_;
+  std::map<uint64_t, Record> dead_letters_;
+  std::vector<Record> redriving_;
   SteadyTime head_gone_;  // When one was last taken away that had been tried before.
   std::unordered_map<uint64_t, std::vector<SimMessage*>>
       streams_;  // By key: first stored, in order.
@@ -196,6 +206,7 @@ class Model final : public SimBroker::Observer,
   int64_t appended_count_ = 0;
   int64_t appended_bytes_ = 0;
   int64_t published_bytes_ = 0;
+  uint64_t last_dropped_ = 0;  // To make room.
   bool queue_changed_ = false;
   std::vector<const Operation*> failed_appends_;
   std::vector<const Operation*> must_conflict_;  // Their id belongs to another message.

@@ -51,6 +51,8 @@ void Model::OnPublishing(PublishBatch* batch) {
     const SimMessage& message = *messages_->Find(operation.message.payload);
     if (!message.valid || !message.caller_chose_id) continue;
     const SimMessage* const twin = message.twin;
+    // What is put back into the queue is not known by its id again.
+    if (message.redriven || (twin != nullptr && twin->redriven)) continue;
     if (twin != nullptr && (twin->unanswered > 0 || twin->records > 0)) {
       must_conflict_.push_back(&operation);
     } else if (message.unanswered == 0 && message.records > 0) {
@@ -216,9 +218,11 @@ bool Model::QueueWasFull(int64_t size_bytes) const {
     bytes_max += options_.dispatcher.in_flight_bytes_max;
   }
   const int64_t count = before_.queued_count + before_.appending_count + appended_count_;
-  const int64_t bytes = before_.queued_bytes + before_.appending_bytes + appended_bytes_;
-  return count >= count_max || bytes + size_bytes > bytes_max || before_.waiting_count > 0 ||
-         WaitingWasFull(size_bytes);
+  const int64_t dead_bytes = before_.dead_letter_bytes;
+  const int64_t bytes =
+      before_.queued_bytes + dead_bytes + before_.appending_bytes + appended_bytes_;
+  return dead_bytes + size_bytes > options_.dispatcher.queue_bytes_max || count >= count_max ||
+         bytes + size_bytes > bytes_max || before_.waiting_count > 0 || WaitingWasFull(size_bytes);
 }
 
 bool Model::WaitingWasFull(int64_t size_bytes) const {

@@ -29,6 +29,11 @@ void Model::CheckStep() {
   }
   queue_changed_ = false;
   if (!suspects_.empty()) CheckOrder();
+  if (last_dropped_ == 0) return;
+  const auto oldest = std::find_if(records_.begin(), records_.end(),
+                                   [](const auto& record) { return !record.second.claimed; });
+  Expect(oldest == records_.end() || oldest->first > last_dropped_,
+         "a record was dropped that is not the oldest");
 }
 
 void Model::CheckBooks(const LedgerSnapshot& ledger) {
@@ -44,7 +49,13 @@ void Model::CheckBooks(const LedgerSnapshot& ledger) {
   ExpectEqual(ledger.dropped_oldest, books_.dropped_oldest, "dropped as the oldest");
   ExpectEqual(ledger.purged, books_.purged, "purged");
   ExpectEqual(ledger.dead_lettered, books_.dead_lettered, "dead letters");
-  ExpectEqual(ledger.damaged, 0, "damaged");
+  ExpectEqual(ledger.dropped_and_kept, books_.dropped_and_kept, "dropped and kept");
+  ExpectEqual(ledger.recovered_dead_letters, books_.recovered_dead_letters, "dead letters found");
+  ExpectEqual(ledger.redriven, books_.redriven, "redriven");
+  ExpectEqual(ledger.purged_dead_letters, books_.purged_dead_letters, "dead letters purged");
+  ExpectEqual(ledger.dead_letter_count, Size(dead_letters_.size()), "dead letters now");
+  ExpectEqual(ledger.dead_letter_bytes, books_.dead_letter_bytes, "bytes of dead letters");
+  ExpectEqual(ledger.damaged + ledger.damaged_dead_letters, 0, "damaged");
   ExpectEqual(ledger.queued_count, books_.queued_count, "in the queue");
   ExpectEqual(ledger.queued_bytes, books_.queued_bytes, "bytes in the queue");
   ExpectEqual(ledger.appending_count, books_.appending_count, "on the way to the queue");
@@ -67,7 +78,8 @@ void Model::CheckLimits(const LedgerSnapshot& ledger) {
   Expect(ledger.queued_count + ledger.appending_count <= queue_count_limit_ + share,
          "more messages are queued than the limit");
   const int64_t share_bytes = share == 0 ? 0 : limits.in_flight_bytes_max;
-  Expect(ledger.queued_bytes + ledger.appending_bytes <= queue_bytes_limit_ + share_bytes,
+  Expect(ledger.queued_bytes + ledger.dead_letter_bytes + ledger.appending_bytes <=
+             queue_bytes_limit_ + share_bytes,
          "more bytes are queued than the limit");
   // A claim is handed over as a whole, and one message is always let through.
   constexpr int64_t kLargestMessage = 512;
@@ -100,6 +112,16 @@ void Model::CheckQueue(const SimQueue::Contents& contents) {
   }
   Expect(stored == contents.records.end(), "a record has come from nowhere");
   ExpectEqual(Size(contents.dead_letters.size()), Size(dead_letters_.size()), "dead letters kept");
+  CheckDeadLetters(contents);
+}
+
+void Model::CheckDeadLetters(const SimQueue::Contents& contents) {
+  for (const auto& [sequence, dead] : dead_letters_) {
+    const auto kept = contents.dead_letters.find(sequence);
+    Expect(kept != contents.dead_letters.end() &&
+               kept->second.stored.record.payload == dead.message->payload,
+           "a dead letter is not kept");
+  }
 }
 
 void Model::CheckHealed() {
@@ -113,12 +135,6 @@ void Model::CheckHealed() {
   ExpectEqual(ledger.in_flight_bytes, 0, "bytes still in flight");
   CheckQueue(*life_.contents);
   ExpectEqual(Size(life_.contents->records.size()), 0, "records left");
-  for (const auto& [sequence, message] : dead_letters_) {
-    const auto kept = life_.contents->dead_letters.find(sequence);
-    Expect(kept != life_.contents->dead_letters.end() &&
-               kept->second.first.record.payload == message->payload,
-           "a dead letter is not kept");
-  }
   for (const SimMessage& message : messages_->all()) {
     if (!message.accepted || message.is_stored() || message.gone) continue;
     Fail(absl::StrCat("LOST: m", message.number, " was accepted, and the broker does not have it"));

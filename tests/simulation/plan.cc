@@ -19,14 +19,32 @@ struct Kind {
 
 // In the order of StepKind.
 constexpr Kind kKinds[kStepKinds] = {
-    {"publish", 240, false},      {"store", 130, false},   {"answer", 130, false},
-    {"lose answer", 12, true},    {"swallow", 6, true},    {"refuse for now", 12, true},
-    {"refuse for good", 8, true}, {"time out", 15, false}, {"connect", 60, false},
-    {"disconnect", 15, true},     {"late", 15, false},     {"commit", 130, false},
-    {"fail commit", 5, true},     {"drain", 130, false},   {"pass time", 80, false},
-    {"set wall clock", 1, true},  {"purge", 4, true},      {"retry now", 6, true},
-    {"pause", 4, true},           {"resume", 10, false},   {"fail-open on", 4, true},
-    {"fail-open off", 5, false},  {"crash", 4, true},      {"restart", 2, true},
+    {"publish", 240, false},
+    {"store", 130, false},
+    {"answer", 130, false},
+    {"lose answer", 12, true},
+    {"swallow", 6, true},
+    {"refuse for now", 12, true},
+    {"refuse for good", 8, true},
+    {"time out", 15, false},
+    {"connect", 60, false},
+    {"disconnect", 15, true},
+    {"late", 15, false},
+    {"commit", 130, false},
+    {"fail commit", 5, true},
+    {"drain", 130, false},
+    {"pass time", 80, false},
+    {"set wall clock", 1, true},
+    {"purge", 4, true},
+    {"redrive", 8, true},
+    {"purge dead letters", 2, true},
+    {"retry now", 6, true},
+    {"pause", 4, true},
+    {"resume", 10, false},
+    {"fail-open on", 4, true},
+    {"fail-open off", 5, false},
+    {"crash", 4, true},
+    {"restart", 2, true},
 };
 
 RunOptions PickOptions(Draw* draw) {
@@ -34,11 +52,13 @@ RunOptions PickOptions(Draw* draw) {
   options.dispatcher.full_policy = static_cast<FullPolicy>(draw->Pick({0, 1, 2}));
   options.dispatcher.queue_count_max = draw->Pick({3, 20, 1000});
   options.dispatcher.queue_bytes_max = draw->Pick({1500, 1 << 30, 1 << 30});
+  options.dispatcher.keep_dropped = draw->Chance(50);
   options.dispatcher.waiting_bytes_max = draw->Pick({500, 5000, 1 << 20});
   options.dispatcher.in_flight_bytes_max = draw->Pick({300, 1 << 20});
   options.dispatcher.recent.window = absl::Milliseconds(draw->Pick({50, 120000}));
   options.drainer.claim_count_max = draw->Pick({1, 5, 1024});
   options.drainer.claim_bytes_max = draw->Pick({300, 1 << 20});
+  options.drainer.attempts_max = static_cast<int>(draw->Pick({0, 0, 3}));
   options.drainer.blocked_keys_max = static_cast<size_t>(draw->Pick({1, 4096}));
   options.window = draw->Pick({1, 2, 8, 64, 1024, 1024});
   options.duplicate_window = absl::Milliseconds(draw->Pick({500, 120000, 120000}));

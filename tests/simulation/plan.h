@@ -33,6 +33,8 @@ enum class StepKind : uint8_t {
   kPassTime,
   kSetWallClock,  // Somebody sets the machine's clock.
   kPurge,
+  kRedrive,           // Dead letters are put back into the queue.
+  kPurgeDeadLetters,  // They are thrown away.
   kRetryNow,
   kPause,
   kResume,

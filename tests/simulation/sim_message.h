@@ -38,6 +38,7 @@ struct SimMessage {
   SteadyTime stored_at;              // The last time.
   Refusal refusal = Refusal::kNone;  // The broker has refused it for good, and will always do so.
   int records = 0;                   // In the queue, and not confirmed.
+  bool redriven = false;             // Was a dead letter, and is or was in the queue again.
   bool gone = false;                 // Left the queue undelivered, as somebody was told.
 
   bool is_tracked() const { return guarantee == Guarantee::kStored || caller_chose_id; }

@@ -52,18 +52,18 @@ void SimQueue::Release(absl::Span<const uint64_t> sequences) {
   queue_.Release(sequences);
 }
 
-void SimQueue::TrimOldest(int64_t count_max, int64_t bytes_max) {
+void SimQueue::TrimOldest(int64_t count_max, int64_t bytes_max, bool keep_dropped) {
   has_work_ = true;
   drop_newest_ = bug_ == PlantedBug::kNewestDropped;
-  queue_.TrimOldest(count_max, bytes_max);
+  queue_.TrimOldest(count_max, bytes_max, keep_dropped);
 }
 
 absl::StatusOr<std::vector<PendingRecord>> SimQueue::Claim(uint64_t after, int64_t count_max,
                                                            int64_t bytes_max) {
   absl::StatusOr<std::vector<PendingRecord>> records = queue_.Claim(after, count_max, bytes_max);
   if (!records.ok()) return records;
-  watcher_->OnClaimed(*records);
   for (PendingRecord& record : *records) {
+    watcher_->OnClaimed(record.sequence);
     if (bug_ == PlantedBug::kRemovedBeforeAck) {
       has_work_ = true;
       queue_.Remove({record.sequence});
@@ -84,11 +84,29 @@ absl::StatusOr<int64_t> SimQueue::Purge(absl::Span<const uint64_t> sequences) {
   return queue_.Purge(sequences);
 }
 
-absl::Status SimQueue::MoveToDeadLetters(uint64_t sequence, const DeadLetterReason& reason) {
-  watcher_->OnDeadLettering(sequence, reason);
-  const absl::Status status = queue_.MoveToDeadLetters(sequence, reason);
-  if (bug_ == PlantedBug::kDeadLetterLost) contents_->dead_letters.erase(sequence);
+absl::StatusOr<std::vector<RemovedRecord>> SimQueue::ClaimExpired(absl::Time now, int64_t count_max,
+                                                                  int64_t bytes_max) {
+  if (bug_ == PlantedBug::kExpiryForgotten) return std::vector<RemovedRecord>();
+  absl::StatusOr<std::vector<RemovedRecord>> records =
+      queue_.ClaimExpired(now, count_max, bytes_max);
+  if (!records.ok()) return records;
+  for (const RemovedRecord& record : *records) watcher_->OnClaimed(record.sequence);
+  interruption_();
+  return records;
+}
+
+absl::Status SimQueue::MoveToDeadLetters(absl::Span<const DeadLetterVerdict> verdicts) {
+  for (const DeadLetterVerdict& verdict : verdicts) {
+    watcher_->OnDeadLettering(verdict.sequence, verdict.reason);
+  }
+  const absl::Status status = queue_.MoveToDeadLetters(verdicts);
+  if (bug_ == PlantedBug::kDeadLetterLost) contents_->dead_letters.erase(verdicts[0].sequence);
   return status;
+}
+
+absl::StatusOr<int64_t> SimQueue::RedriveDeadLetters(absl::Span<const uint64_t> sequences) {
+  watcher_->OnRedriving(sequences);
+  return queue_.RedriveDeadLetters(sequences);
 }
 
 void SimQueue::OnAppended(absl::Span<Operation* const> operations, const absl::Status& status) {
@@ -107,6 +125,16 @@ void SimQueue::OnRemoved(absl::Span<const RemovedRecord> records, RemovalCause c
   watcher_->OnGone(records, cause);
   if (bug_ == PlantedBug::kRemovalNotTold && cause != RemovalCause::kDeadLettered) return;
   observer_->OnRemoved(records, cause);
+}
+
+void SimQueue::OnRedriven(absl::Span<const RemovedRecord> records) {
+  watcher_->OnRedriven(records);
+  observer_->OnRedriven(records);
+}
+
+void SimQueue::OnDeadLettersRemoved(absl::Span<const RemovedRecord> records, RemovalCause cause) {
+  watcher_->OnDeadLettersGone(records);
+  observer_->OnDeadLettersRemoved(records, cause);
 }
 
 }  // namespace router

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "server/base/clock.h"
 #include "server/base/operation.h"
 #include "server/pending/memory_pending_queue.h"
 #include "server/pending/pending_queue.h"
@@ -31,17 +32,21 @@ class SimQueue final : public PendingQueue, private PendingQueue::Observer {
     virtual void OnCommitted(absl::Span<Operation* const> operations,
                              const absl::Status& status) = 0;
     virtual void OnRemoving(absl::Span<const uint64_t> sequences) = 0;
-    virtual void OnClaimed(absl::Span<const PendingRecord> records) = 0;
+    virtual void OnClaimed(uint64_t sequence) = 0;
     virtual void OnReleasing(absl::Span<const uint64_t> sequences) = 0;
     virtual void OnDeadLettering(uint64_t sequence, const DeadLetterReason& reason) = 0;
     virtual void OnGone(absl::Span<const RemovedRecord> records, RemovalCause cause) = 0;
+    // These dead letters are about to be put back, and these have been, in the same order.
+    virtual void OnRedriving(absl::Span<const uint64_t> sequences) = 0;
+    virtual void OnRedriven(absl::Span<const RemovedRecord> records) = 0;
+    virtual void OnDeadLettersGone(absl::Span<const RemovedRecord> records) = 0;
   };
 
-  SimQueue(PlantedBug bug, Contents* contents, Watcher* watcher)
+  SimQueue(PlantedBug bug, Contents* contents, Clock* clock, Watcher* watcher)
       : bug_(bug),
         contents_(contents),
         watcher_(watcher),
-        queue_(MemoryPendingQueue::Mode::kManual, contents) {}
+        queue_(MemoryPendingQueue::Mode::kManual, contents, clock) {}
 
   // Called, with no lock held, where another thread may come in between: before the drainer gets
   // what it has claimed, before it hands that over, and between a commit and its report.
@@ -63,7 +68,7 @@ class SimQueue final : public PendingQueue, private PendingQueue::Observer {
   void Append(absl::Span<Operation* const> operations) override;
   void Remove(absl::Span<const uint64_t> sequences) override;
   void Release(absl::Span<const uint64_t> sequences) override;
-  void TrimOldest(int64_t count_max, int64_t bytes_max) override;
+  void TrimOldest(int64_t count_max, int64_t bytes_max, bool keep_dropped) override;
   absl::StatusOr<std::vector<PendingRecord>> Claim(uint64_t after, int64_t count_max,
                                                    int64_t bytes_max) override;
   absl::Status NoteSending(uint64_t through) override;
@@ -75,13 +80,25 @@ class SimQueue final : public PendingQueue, private PendingQueue::Observer {
     return queue_.Scan(after, count_max, with_payload);
   }
   absl::StatusOr<int64_t> Purge(absl::Span<const uint64_t> sequences) override;
-  absl::Status MoveToDeadLetters(uint64_t sequence, const DeadLetterReason& reason) override;
+  absl::StatusOr<std::vector<RemovedRecord>> ClaimExpired(absl::Time now, int64_t count_max,
+                                                          int64_t bytes_max) override;
+  absl::Status MoveToDeadLetters(absl::Span<const DeadLetterVerdict> verdicts) override;
+  absl::StatusOr<std::vector<DeadLetter>> ScanDeadLetters(uint64_t after, int64_t count_max,
+                                                          bool with_payload) override {
+    return queue_.ScanDeadLetters(after, count_max, with_payload);
+  }
+  absl::StatusOr<int64_t> RedriveDeadLetters(absl::Span<const uint64_t> sequences) override;
+  absl::StatusOr<int64_t> PurgeDeadLetters(absl::Span<const uint64_t> sequences) override {
+    return queue_.PurgeDeadLetters(sequences);
+  }
   PendingQueueStats GetStats() const override { return queue_.GetStats(); }
   void Close() override { queue_.Close(); }
 
  private:
   void OnAppended(absl::Span<Operation* const> operations, const absl::Status& status) override;
   void OnRemoved(absl::Span<const RemovedRecord> records, RemovalCause cause) override;
+  void OnRedriven(absl::Span<const RemovedRecord> records) override;
+  void OnDeadLettersRemoved(absl::Span<const RemovedRecord> records, RemovalCause cause) override;
 
   const PlantedBug bug_;
   Contents* const contents_;

@@ -21,7 +21,7 @@ SimRouter::SimRouter(const RunOptions& options, const std::string& folder,
                      SimBroker* broker, Model* model)
     : mode(OpenMode(options.fail_open, folder, clock, model)),
       transport(options, clock, messages, broker, model),
-      queue(options.bug, contents, model),
+      queue(options.bug, contents, clock, model),
       dispatcher(options.dispatcher, clock, mode.get(), &transport, &queue, model),
       drainer(options.drainer, clock, &dispatcher, &queue, model),
       turns(options.bug, clock),

@@ -49,7 +49,7 @@ void Simulation::EndStep() {
 void Simulation::Take(const Step& step) {
   if (trace_->on()) {
     trace_->BeginLine(absl::StrFormat(
-        "%6d %9.3fs  %-15s", step.position,
+        "%6d %9.3fs  %-18s", step.position,
         absl::ToDoubleSeconds(absl::FromChrono(clock_.SteadyNow().time_since_epoch())) - 3600,
         StepName(step.kind)));
   }
@@ -106,6 +106,12 @@ void Simulation::Take(const Step& step) {
       break;
     case StepKind::kPurge:
       Purge(&draw);
+      break;
+    case StepKind::kRedrive:
+      Redrive(&draw);
+      break;
+    case StepKind::kPurgeDeadLetters:
+      PurgeDeadLetters(static_cast<int>(draw.Pick({20, 100})), &draw);
       break;
     case StepKind::kRetryNow:
       RetryNow(&draw);

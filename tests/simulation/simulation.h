@@ -61,6 +61,9 @@ class Simulation {
   void PassTime(absl::Duration time);
   void SetWallClock(Draw* draw);
   void Purge(Draw* draw);
+  void Redrive(Draw* draw);
+  void PurgeDeadLetters(int percent, Draw* draw);
+  std::vector<uint64_t> PickDeadLetters(int percent, Draw* draw) const;
   void RetryNow(Draw* draw);
   void SetFailOpen(bool enabled, Draw* draw);
   void Resume();

@@ -71,8 +71,15 @@ bool Simulation::MakeProgress() {
     router_->queue.Commit();
     return true;
   }
-  if (!router_->turns.is_due()) return false;
-  router_->turns.Step();
+  if (router_->turns.is_due()) {
+    router_->turns.Step();
+    return true;
+  }
+  // Dead letters take room that callers may be waiting for, until somebody decides about them.
+  if (contents_->dead_letters.empty() || model_.unanswered() == 0) return false;
+  if (trace_->on()) trace_->Note("the operator purges the dead letters");
+  Draw none(0);
+  PurgeDeadLetters(100, &none);
   return true;
 }
 

@@ -207,6 +207,30 @@ void Simulation::Purge(Draw* draw) {
   if (!purged.ok()) model_.Fail(purged.status().ToString());
 }
 
+std::vector<uint64_t> Simulation::PickDeadLetters(int percent, Draw* draw) const {
+  std::vector<uint64_t> sequences;
+  for (const auto& [sequence, dead] : contents_->dead_letters) {
+    if (draw->Chance(percent)) sequences.push_back(sequence);
+  }
+  return sequences;
+}
+
+void Simulation::Redrive(Draw* draw) {
+  const std::vector<uint64_t> sequences =
+      PickDeadLetters(static_cast<int>(draw->Pick({20, 100})), draw);
+  if (sequences.empty()) return;
+  const absl::StatusOr<int64_t> redriven = router_->queue.RedriveDeadLetters(sequences);
+  if (!redriven.ok()) model_.Fail(redriven.status().ToString());
+}
+
+void Simulation::PurgeDeadLetters(int percent, Draw* draw) {
+  model_.set_purging(true);
+  const absl::StatusOr<int64_t> purged =
+      router_->queue.PurgeDeadLetters(PickDeadLetters(percent, draw));
+  model_.set_purging(false);
+  if (!purged.ok()) model_.Fail(purged.status().ToString());
+}
+
 void Simulation::RetryNow(Draw* draw) {
   const std::string key =
       absl::StrCat("key-", draw->Below(static_cast<size_t>(plan_.options.keys)));

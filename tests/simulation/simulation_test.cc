@@ -37,9 +37,9 @@ TEST(SimulationTest, EveryKindOfFaultAndOutcomeHappens) {
   }
   for (const char* const what :
        {"=DELIVERED", "=QUEUED", "=DROPPED", "(replayed)", "(unheard)", "(again)",
-        "gone:", "resent:", "SUBJECT_INVALID", "MESSAGE_ID_CONFLICT", "NO_STREAM_FOR_SUBJECT",
-        "BROKER_REFUSED", "PENDING_QUEUE_FULL", "WINDOW_FULL", "SPOOL_FULL", "SPOOL_IO_ERROR",
-        "DRAINING", "DEADLINE_EXCEEDED"}) {
+        "gone:", "resent:", "redriven:", "SUBJECT_INVALID", "MESSAGE_ID_CONFLICT",
+        "NO_STREAM_FOR_SUBJECT", "BROKER_REFUSED", "PENDING_QUEUE_FULL", "WINDOW_FULL",
+        "SPOOL_FULL", "SPOOL_IO_ERROR", "DRAINING", "DEADLINE_EXCEEDED"}) {
     EXPECT_NE(all.find(what), std::string::npos) << what;
   }
 }
