@@ -41,6 +41,7 @@ NatsOptions NatsOptionsOf(const Settings& settings) {
   options.reconnect_delay = settings.nats_reconnect_delay;
   options.max_reconnect_delay = settings.nats_max_reconnect_delay;
   options.stable_after = settings.nats_stable_after;
+  options.strict_order = settings.nats_strict_order;
   options.max_in_flight = settings.nats_max_in_flight;
   return options;
 }
@@ -83,6 +84,7 @@ DispatcherOptions DispatcherOptionsOf(const Settings& settings) {
   options.queue_count_max = settings.nats_max_pending_operations;
   options.queue_bytes_max = settings.pending_max_bytes;
   options.full_policy = FullPolicyOf(settings.pending_full_policy);
+  options.keep_dropped = settings.pending_keep_dropped;
   options.in_flight_bytes_max = settings.nats_max_in_flight_bytes;
   options.waiting_bytes_max = settings.nats_max_in_flight_bytes;
   options.ack_timeout = settings.nats_ack_timeout;
@@ -94,6 +96,14 @@ DispatcherOptions DispatcherOptionsOf(const Settings& settings) {
 DrainerOptions DrainerOptionsOf(const Settings& settings) {
   DrainerOptions options;
   options.ack_timeout = settings.nats_ack_timeout;
+  options.attempts_max = static_cast<int>(settings.pending_attempts_max);
+  return options;
+}
+
+DeadLetters::Options DeadLettersOptionsOf(const Settings& settings) {
+  DeadLetters::Options options;
+  options.redrive_rate_per_second = settings.redrive_rate_per_second;
+  options.queue_count_max = settings.nats_max_pending_operations;
   return options;
 }
 

@@ -13,6 +13,7 @@
 #include "server/log/logger.h"
 #include "server/pending/sqlite_pending_queue.h"
 #include "server/services/admin_conversion.h"
+#include "server/services/dead_letters.h"
 #include "server/services/publisher_service.h"
 #include "server/telemetry/telemetry.h"
 #include "transports/factory.h"
@@ -27,6 +28,7 @@ std::vector<FailpointRule> FailpointsOf(const Settings& settings);
 SqlitePendingQueue::Options PendingQueueOptionsOf(const Settings& settings);
 TransportOptions TransportOptionsOf(const Settings& settings);
 DispatcherOptions DispatcherOptionsOf(const Settings& settings);
+DeadLetters::Options DeadLettersOptionsOf(const Settings& settings);
 DrainerOptions DrainerOptionsOf(const Settings& settings);
 PublisherServiceOptions PublisherServiceOptionsOf(const Settings& settings);
 StatusConstants StatusConstantsOf(const Settings& settings);

@@ -32,6 +32,7 @@
 #include "server/options.h"
 #include "server/pending/sqlite_pending_queue.h"
 #include "server/services/admin_service.h"
+#include "server/services/dead_letters.h"
 #include "server/services/fault_injection_service.h"
 #include "server/services/method_metrics.h"
 #include "server/services/publisher_service.h"
@@ -99,6 +100,7 @@ struct Router::Parts {
   std::unique_ptr<Transport> transport;
   std::unique_ptr<Dispatcher> dispatcher;
   std::unique_ptr<Drainer> drainer;
+  std::unique_ptr<DeadLetters> dead_letters;
   std::unique_ptr<StatusReporter> status;
   std::unique_ptr<HttpServer> http;
   std::unique_ptr<PublisherService> publisher_service;
@@ -167,6 +169,8 @@ absl::Status Router::Parts::OpenDelivery() {
   if (absl::Status opened = dispatcher->OpenQueue(); !opened.ok()) return opened;
   drainer = std::make_unique<Drainer>(DrainerOptionsOf(settings), clock, dispatcher.get(),
                                       queue.get(), &telemetry);
+  dead_letters = std::make_unique<DeadLetters>(DeadLettersOptionsOf(settings), clock,
+                                               dispatcher.get(), queue.get());
   status = std::make_unique<StatusReporter>(
       StatusReporter::Options{settings.nats_max_pending_operations, settings.pending_max_bytes},
       clock, transport.get(), dispatcher.get(), drainer.get(), queue.get(), mode.get());
@@ -203,6 +207,7 @@ absl::Status Router::Parts::ServeHttp() {
     }
     return status->ReadinessProblems();
   };
+  handlers.warnings = [this] { return status->Warnings(); };
   absl::StatusOr<std::unique_ptr<HttpServer>> started =
       HttpServer::Start(settings.http_listen, std::move(handlers));
   if (!started.ok()) return started.status();
@@ -221,6 +226,7 @@ absl::Status Router::Parts::ServeGrpc() {
   admin.dispatcher = dispatcher.get();
   admin.drainer = drainer.get();
   admin.queue = queue.get();
+  admin.dead_letters = dead_letters.get();
   admin.fail_open = fail_open.get();
   admin.audit = audit.get();
   admin.status = status.get();
@@ -290,6 +296,7 @@ void Router::Parts::Tick() {
 void Router::Parts::SetServing(bool serving) {
   grpc::HealthCheckServiceInterface* health = grpc_server->GetHealthCheckService();
   health->SetServingStatus("liveness", true);
+  health->SetServingStatus("spool", serving && !queue->GetStats().damage.any());
   for (const char* name : {"", "readiness", kPublisherServiceName, kAdminServiceName}) {
     health->SetServingStatus(name, serving);
   }

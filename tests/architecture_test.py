@@ -22,7 +22,8 @@ ONLY_IN = [
 # Place, headers that must not be included there.
 NEVER_IN = [
     (r"transports/.*", r"server/.*|.*\.pb\.h"),
-    (r"clients/(?!cli/).*", r"server/.*|transports/.*"),
+    (r"clients/.*", r"server/(?!pending/pending_inspection\.h).*|transports/.*"),
+    (r"clients/(?!cli/spool_command\.cc).*", r"server/.*"),
     (r"server/(dispatcher|drainer|pending|mode|audit|base)/.*", r"router/v1/.*"),
 ]
 

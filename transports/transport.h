@@ -64,9 +64,25 @@ enum class Refusal {
 struct Delivery {
   Message message;
 
+  // A hash of the ordering key: deliveries with the same one are meant to be stored in the order of
+  // Publish.
+  uint64_t key_hash = 0;
+
+  // How many deliveries that were TriedAgain the owner had been told of, by OnSettled, when it
+  // handed this one over: so that the transport knows of which failures of its key the owner was
+  // aware.
+  uint64_t failures_known = 0;
+
+  // Set by the owner. Where no stream takes the subject it will be tried again: one may be made.
+  bool waits_for_stream = false;
+
   // Transient refusals are retried inside the transport until then; past it an unconfirmed delivery
   // is settled as kFailed or kInDoubt.
   SteadyTime deadline;
+
+  // Set by the owner. InfiniteFuture: surely never sent before. Otherwise an earlier attempt may
+  // have stored it, not before this time.
+  absl::Time first_sent_time = absl::InfiniteFuture();
 
   // Set by the transport before it reports the delivery; never touched by it afterwards.
   Verdict verdict = Verdict::kPending;
@@ -76,8 +92,17 @@ struct Delivery {
       stream;             // Where it is stored (kStored). Interned: valid as long as the transport.
   uint64_t sequence = 0;  // Its sequence there, from 1.
   bool duplicate = false;  // The broker had it already; a confirmation like any other.
-  std::string error;       // For people. Empty when confirmed. Never holds payload or secrets.
+  bool possible_duplicate =
+      false;  // It was sent again, and nobody can know whether the first time had stored it.
+  std::string error;  // For people. Empty when confirmed. Never holds payload or secrets.
 };
+
+// Whether a settled delivery is to be tried again, so that what comes behind it of its key must not
+// overtake it.
+inline bool TriedAgain(const Delivery& delivery) {
+  return delivery.verdict == Verdict::kFailed || delivery.verdict == Verdict::kInDoubt ||
+         (delivery.refusal == Refusal::kNoStreamForSubject && delivery.waits_for_stream);
+}
 
 enum class ConnectionState {
   kDisconnected,  // Never connected.
@@ -153,7 +178,10 @@ class Transport {
   // credentials. Borrows `observer`, which must outlive the transport. Call once.
   virtual absl::Status Start(Observer* observer) = 0;
 
-  // Hands deliveries over, in order. Thread-safe, never blocks, makes no callback. Only between
+  // Hands deliveries over, in order. Those of one key are stored in this order, and where one of
+  // them is to be TriedAgain, those behind it that have not been sent yet are settled as kFailed.
+  // Unless the transport sends one of a key at a time, the broker may still refuse one and take
+  // another that was sent behind it. Thread-safe, never blocks, makes no callback. Only between
   // OnUp and OnDown, and never more than `max_in_flight` unsettled ones in all: the caller counts.
   virtual void Publish(absl::Span<Delivery* const> deliveries) = 0;
 

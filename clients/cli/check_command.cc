@@ -56,6 +56,11 @@ void CheckConnection(const v1::ConnectionStatus& connection, Findings& findings)
 
 void CheckQueue(const v1::PendingQueueStatus& queue, double warning_percent, Findings& findings) {
   if (!queue.healthy()) findings.Add(Level::kCritical, "the queue's disk cannot be written");
+  if (queue.has_damage()) {
+    findings.Add(Level::kCritical,
+                 absl::StrCat("the queue on disk was damaged, ", queue.damage().records(),
+                              " messages set aside or missing, see ", queue.damage().log()));
+  }
   const double usage =
       std::max(Usage(queue.count(), queue.count_max()), Usage(queue.bytes(), queue.bytes_max()));
   if (usage >= 100) {

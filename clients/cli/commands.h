@@ -11,11 +11,13 @@ namespace router::cli {
 std::vector<Command> StatusCommands();
 std::vector<Command> PublishCommands();
 std::vector<Command> PendingCommands();
+std::vector<Command> DeadLetterCommands();
 std::vector<Command> FailOpenCommands();
 std::vector<Command> DeliveryCommands();
 std::vector<Command> AuditCommands();
 std::vector<Command> ConfigCommands();
 std::vector<Command> CheckCommands();
+std::vector<Command> SpoolCommands();
 std::vector<Command> VersionCommands();
 
 // All of them, in the order of the help.

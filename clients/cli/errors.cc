@@ -27,6 +27,7 @@ std::string ReasonOf(const absl::Status& status) {
 // What helps against a reason that routers give.
 std::string AdviceForReason(const std::string& reason) {
   static constexpr std::pair<const char*, const char*> kAdvice[] = {
+      {"DEAD_LETTER_NOT_FOUND", "see `routerctl dlq ls`"},
       {"DRAINING", "the router is shutting down: try another one, or this one once it is back"},
       {"ETAG_MISMATCH", "see `routerctl failopen get`"},
       {"FILTER_INVALID", "see `routerctl pending ls --help` for filters"},

@@ -8,6 +8,7 @@
 #include "clients/cli/pages.h"
 #include "clients/cli/pending_view.h"
 #include "clients/cli/rpc.h"
+#include "clients/cli/selection.h"
 #include "clients/cli/units.h"
 
 namespace router::cli {
@@ -95,18 +96,11 @@ absl::StatusOr<ExitCode> RunPeek(const Invocation& invocation) {
     invocation.environment.out << response->operation().payload();
   } else if (invocation.options.format == OutputFormat::kTable) {
     PrintOperation(invocation, response->operation());
-    PrintContent(invocation, response->operation());
+    PrintContent(invocation, response->operation().headers(), response->operation().payload());
   } else {
     PrintMessage(invocation, *response);
   }
   return ExitCode::kOk;
-}
-
-absl::StatusOr<std::string> RequiredFilter(const Arguments& arguments) {
-  if (arguments.Has("all") == arguments.Has("filter")) {
-    return UsageError("say which with either --filter FILTER or --all");
-  }
-  return arguments.Has("all") ? "*" : arguments.Get("filter");
 }
 
 absl::StatusOr<ExitCode> RunRetry(const Invocation& invocation) {
@@ -181,13 +175,6 @@ absl::StatusOr<ExitCode> RunPurge(const Invocation& invocation) {
     PrintMessage(invocation, *response);
   }
   return ExitCode::kOk;
-}
-
-std::vector<Flag> SelectingFlags() {
-  std::vector<Flag> flags = {{"filter", "FILTER", "only these; see above", ""},
-                             {"all", "", "all of them", ""}};
-  for (const Flag& flag : ChangeFlags()) flags.push_back(flag);
-  return flags;
 }
 
 Command ListCommand() {

@@ -64,14 +64,14 @@ void PrintOperation(const Invocation& invocation, const v1::PendingOperation& op
       invocation.environment.out);
 }
 
-void PrintContent(const Invocation& invocation, const v1::PendingOperation& operation) {
+void PrintContent(const Invocation& invocation,
+                  const google::protobuf::Map<std::string, std::string>& headers,
+                  const std::string& payload) {
   std::ostream& out = invocation.environment.out;
-  const std::map<std::string, std::string> headers(operation.headers().begin(),
-                                                   operation.headers().end());
-  for (const auto& [key, value] : headers) {
+  const std::map<std::string, std::string> sorted(headers.begin(), headers.end());
+  for (const auto& [key, value] : sorted) {
     out << "Header        " << Printable(key) << ": " << Printable(value) << "\n";
   }
-  const std::string& payload = operation.payload();
   out << "Payload       " << HumanBytes(static_cast<int64_t>(payload.size())) << "\n\n";
   if (IsText(payload)) {
     out << payload << (payload.empty() || payload.back() == '\n' ? "" : "\n");

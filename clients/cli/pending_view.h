@@ -15,7 +15,9 @@ void PrintOperations(const Invocation& invocation,
 // A line for each property.
 void PrintOperation(const Invocation& invocation, const v1::PendingOperation& operation);
 // Headers and payload: as text where it is text, else as a hex dump.
-void PrintContent(const Invocation& invocation, const v1::PendingOperation& operation);
+void PrintContent(const Invocation& invocation,
+                  const google::protobuf::Map<std::string, std::string>& headers,
+                  const std::string& payload);
 
 // Sixteen bytes for each line, with their offset and as text.
 std::string HexDump(const std::string& bytes);

@@ -1,9 +1,13 @@
 #include "clients/cli/status_view.h"
 
 #include <algorithm>
+#include <map>
+#include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "clients/cli/output.h"
 #include "clients/cli/units.h"
 
@@ -61,6 +65,15 @@ std::string Queue(const Invocation& invocation, const v1::PendingQueueStatus& qu
   return text;
 }
 
+std::string Damage(const Invocation& invocation, const v1::PendingQueueStatus& queue) {
+  if (!queue.has_damage()) return "";
+  const v1::QueueDamage& damage = queue.damage();
+  return absl::StrCat(
+      Colored(invocation, Color::kRed, "QUEUE DAMAGED"), " since ",
+      HumanTime(FromProto(damage.since())), ", at most ", HumanCount(damage.records()),
+      " messages set aside or missing; see, then move away, ", Printable(damage.log()));
+}
+
 std::string Drain(const v1::PendingQueueStatus& queue) {
   if (queue.count() == 0) return "";
   std::string text = absl::StrFormat("%.1f per second", queue.drain_rate());
@@ -99,6 +112,18 @@ std::string TotalsText(const v1::Totals& totals) {
   return text;
 }
 
+// "3 (no_stream 2, expired 1)"
+std::string DeadLetters(const v1::PendingQueueStatus& queue) {
+  const std::map<std::string, int64_t> by_reason(queue.dead_letters_by_reason().begin(),
+                                                 queue.dead_letters_by_reason().end());
+  std::vector<std::string> parts;
+  for (const auto& [reason, count] : by_reason) {
+    parts.push_back(absl::StrCat(Printable(reason), " ", HumanCount(count)));
+  }
+  const std::string total = HumanCount(queue.dead_letters());
+  return parts.empty() ? total : absl::StrCat(total, " (", absl::StrJoin(parts, ", "), ")");
+}
+
 }  // namespace
 
 std::string StateName(v1::ConnectionState state) {
@@ -130,10 +155,11 @@ void PrintStatus(const Invocation& invocation, const v1::RouterStatus& status) {
           {"Last error", Printable(status.connection().last_error())},
           {"Fail-open", Mode(invocation, status.fail_open())},
           {"Queue", Queue(invocation, queue)},
+          {"Damage", Damage(invocation, queue)},
           {"Drain", Drain(queue)},
           {"In flight", absl::StrCat(HumanCount(status.in_flight()), " direct, ",
                                      HumanCount(queue.in_flight()), " from the queue")},
-          {"Dead letters", HumanCount(queue.dead_letters())},
+          {"Dead letters", DeadLetters(queue)},
           {"Totals", TotalsText(status.totals())},
       },
       invocation.environment.out);

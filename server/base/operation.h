@@ -31,6 +31,13 @@ uint64_t HashOrderingKey(absl::string_view ordering_key);
 // message id and ordering key, and a fixed 64 for what it costs beside them.
 int64_t OperationSize(const Message& message, absl::string_view ordering_key);
 
+// A hash of a message id.
+uint64_t HashMessageId(absl::string_view message_id);
+
+// A hash of what two publishes with one message id must have in common to be the same message:
+// subject, payload, headers in any order, ordering key and guarantee. Stable: it is stored.
+uint64_t HashContent(const Message& message, absl::string_view ordering_key);
+
 class PublishBatch;
 
 // A delivery with what the router has to know about it. Lives in the storage of its PublishBatch
@@ -38,9 +45,9 @@ class PublishBatch;
 // One owner at a time: whoever holds the pointer may touch it, nobody else.
 struct Operation : Delivery {
   absl::string_view ordering_key;  // Never empty: the subject, where the caller gave none.
-  uint64_t key_hash = 0;
-  int64_t size_bytes = 0;  // What it counts for in every limit by bytes.
-  absl::Time accept_time;  // Wall clock, for people and for `expire_time`.
+  int64_t size_bytes = 0;          // What it counts for in every limit by bytes.
+  uint64_t content_hash = 0;       // Where the caller chose the message id.
+  absl::Time accept_time;          // Wall clock, for people and for `expire_time`.
   absl::Time expire_time = absl::InfiniteFuture();
 
   PublishBatch* batch = nullptr;  // The waiting caller; null for one that comes from the queue.

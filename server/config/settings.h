@@ -51,6 +51,7 @@ struct Settings {
   absl::Duration nats_ping_interval;
   int64_t nats_max_pings_out = 0;
   absl::Duration nats_ack_timeout;
+  bool nats_strict_order = false;
   int64_t nats_max_in_flight = 0;
   int64_t nats_max_in_flight_bytes = 0;
 
@@ -58,6 +59,10 @@ struct Settings {
   int64_t pending_max_bytes = 0;
   int64_t pending_min_free_disk_bytes = 0;
   std::string pending_full_policy;  // "reject", "drop_oldest" or "block".
+  bool pending_keep_dropped = false;
+  int64_t pending_attempts_max = 0;  // 0: no limit.
+
+  int64_t redrive_rate_per_second = 0;
 
   int64_t stream_window_messages = 0;
   int64_t stream_window_bytes = 0;

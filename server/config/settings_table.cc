@@ -146,6 +146,8 @@ std::vector<SettingSpec> NatsDeliverySettings() {
              "Unanswered pings after which the connection counts as lost."),
       Number("nats_ack_timeout_ms", "nats", &S::nats_ack_timeout, "2000", {1, 10 * kMinuteMs},
              "How long one attempt to deliver waits for its confirmation."),
+      Flag("nats_strict_order", "nats", &S::nats_strict_order,
+           "Send a message only when everything before it of its ordering key is confirmed."),
       Number("nats_max_in_flight", "nats", &S::nats_max_in_flight, "65536", {1, 4 * kMillion},
              "Most messages sent and not confirmed."),
       Number("nats_max_in_flight_bytes", "nats", &S::nats_max_in_flight_bytes, "64MiB",
@@ -158,7 +160,8 @@ std::vector<SettingSpec> QueueSettings() {
       Text("pending_dir", "pending", &S::pending_dir, "/var/lib/router",
            "Folder of the pending queue, the mode and the audit log; one router only may use it."),
       Number("pending_max_bytes", "pending", &S::pending_max_bytes, "10GiB",
-             {kKib, 1024 * 1024 * kGib}, "Most bytes in the pending queue."),
+             {kKib, 1024 * 1024 * kGib},
+             "Most bytes in the pending queue and its dead letters together."),
       Number("pending_min_free_disk_bytes", "pending", &S::pending_min_free_disk_bytes, "256MiB",
              {0, 1024 * 1024 * kGib},
              "Free space on the disk of pending_dir below which the queue counts as full."),
@@ -166,6 +169,14 @@ std::vector<SettingSpec> QueueSettings() {
              {"reject", "drop_oldest", "block"},
              "What a full queue does: refuse the new message, drop the oldest one (counted), or "
              "make the caller wait."),
+      Flag("pending_keep_dropped", "pending", &S::pending_keep_dropped,
+           "With drop_oldest: keeps what is dropped as dead letters, as long as pending_max_bytes "
+           "leaves room for it."),
+      Number("pending_attempts_max", "pending", &S::pending_attempts_max, "0", {0, kMillion},
+             "Failed attempts after which a queued message becomes a dead letter; 0: no limit. "
+             "Attempts that end with the connection do not count."),
+      Number("redrive_rate_per_second", "redrive", &S::redrive_rate_per_second, "1000",
+             {1, kMillion}, "Most dead letters put back into the queue per second."),
   };
 }
 

@@ -39,6 +39,11 @@ absl::Status Dispatcher::OpenQueue() {
     ++ledger_.queued_count;
     ledger_.queued_bytes += record.size_bytes;
   }
+  recovered->records = {};  // A million of them is memory.
+  recent_.Recover(std::move(recovered->ids));
+  ledger_.recovered_dead_letters = recovered->dead_letters;
+  ledger_.dead_letter_count = recovered->dead_letters;
+  ledger_.dead_letter_bytes = recovered->dead_letter_bytes;
   return absl::OkStatus();
 }
 
@@ -82,8 +87,9 @@ void Dispatcher::Route(Operation* operation, SteadyTime now, Work* work) {
     operation->reason = FailureReason::kTimeout;
     return Answer(operation, Outcome::kRejected, error::DeadlineExceeded(), work);
   }
-  if (ledger_.appending_bytes > options_.waiting_bytes_max) {  // The disk does not keep up.
-    operation->reason = FailureReason::kTimeout;
+  const bool is_direct = up_ && !paused_ && !backlog_.Has(operation->key_hash);
+  if (!is_direct && ledger_.appending_bytes > options_.waiting_bytes_max) {
+    operation->reason = FailureReason::kTimeout;  // The disk does not keep up.
     return Answer(operation, Outcome::kRejected,
                   error::WindowFull(ledger_.appending_bytes, options_.waiting_bytes_max), work);
   }
@@ -96,7 +102,7 @@ void Dispatcher::Route(Operation* operation, SteadyTime now, Work* work) {
     operation->reason = FailureReason::kNotConnected;
     return KeepOrDrop(operation, now, work);
   }
-  if (backlog_.Has(operation->key_hash)) {
+  if (!is_direct) {
     operation->behind_backlog = true;
     return Enqueue(operation, now, work);
   }
@@ -137,6 +143,7 @@ bool Dispatcher::AnswerFromMemory(Operation* operation, SteadyTime now, Work* wo
 void Dispatcher::Deliver(Operation* operation, Work* work) {
   ++ledger_.in_flight_count;
   ledger_.in_flight_bytes += operation->size_bytes;
+  operation->failures_known = failures_;
   work->to_transport.push_back(operation);
 }
 
@@ -165,7 +172,8 @@ void Dispatcher::Enqueue(Operation* operation, SteadyTime now, Work* work) {
   if (!can_wait) {
     return Answer(operation, Outcome::kRejected,
                   error::PendingQueueFull(ledger_.queued_count, options_.queue_count_max,
-                                          ledger_.queued_bytes, options_.queue_bytes_max),
+                                          ledger_.queued_bytes + ledger_.dead_letter_bytes,
+                                          options_.queue_bytes_max),
                   work);
   }
   backlog_.Add(operation->key_hash);
@@ -218,8 +226,11 @@ void Dispatcher::HandOver(Work* work) {
   queue_->Append(work->to_queue);
   const bool over_limit =
       ledger_.queued_count + ledger_.appending_count > options_.queue_count_max ||
-      ledger_.queued_bytes + ledger_.appending_bytes > options_.queue_bytes_max;
-  if (over_limit) queue_->TrimOldest(options_.queue_count_max, options_.queue_bytes_max);
+      ledger_.queued_bytes + ledger_.dead_letter_bytes + ledger_.appending_bytes >
+          options_.queue_bytes_max;
+  if (over_limit) {
+    queue_->TrimOldest(options_.queue_count_max, options_.queue_bytes_max, options_.keep_dropped);
+  }
 }
 
 bool Dispatcher::WindowHasRoom(int64_t size_bytes) const {
@@ -234,6 +245,8 @@ bool Dispatcher::WindowHasRoom(int64_t size_bytes) const {
 }
 
 bool Dispatcher::QueueHasRoom(int64_t size_bytes) const {
+  // Nothing makes room by itself where the dead letters fill it.
+  if (ledger_.dead_letter_bytes + size_bytes > options_.queue_bytes_max) return false;
   int64_t count_max = options_.queue_count_max;
   int64_t bytes_max = options_.queue_bytes_max;
   if (options_.full_policy == FullPolicy::kDropOldest) {
@@ -242,7 +255,8 @@ bool Dispatcher::QueueHasRoom(int64_t size_bytes) const {
     bytes_max += options_.in_flight_bytes_max;
   }
   return ledger_.queued_count + ledger_.appending_count < count_max &&
-         ledger_.queued_bytes + ledger_.appending_bytes + size_bytes <= bytes_max;
+         ledger_.queued_bytes + ledger_.dead_letter_bytes + ledger_.appending_bytes + size_bytes <=
+             bytes_max;
 }
 
 uint64_t Dispatcher::epoch() const {
@@ -250,11 +264,14 @@ uint64_t Dispatcher::epoch() const {
   return up_ ? epoch_ : 0;
 }
 
-bool Dispatcher::Redeliver(absl::Span<Operation* const> operations, uint64_t epoch) {
+bool Dispatcher::Redeliver(absl::Span<Operation* const> operations, uint64_t epoch,
+                           uint64_t failures) {
   absl::MutexLock lock(&mutex_);
   const int64_t count = static_cast<int64_t>(operations.size());
-  if (!up_ || epoch != epoch_ || paused_ || ledger_.in_flight_count + count > in_flight_max_)
+  if (!up_ || epoch != epoch_ || paused_ || failures != redelivery_failures_ ||
+      ledger_.in_flight_count + count > in_flight_max_) {
     return false;
+  }
   Work work;
   for (Operation* operation : operations) Deliver(operation, &work);
   ledger_.redelivering_count += count;

@@ -49,8 +49,9 @@ enum class FullPolicy {
 
 struct DispatcherOptions {
   int64_t queue_count_max = 1000000;
-  int64_t queue_bytes_max = int64_t{10} << 30;
+  int64_t queue_bytes_max = int64_t{10} << 30;  // Dead letters included.
   FullPolicy full_policy = FullPolicy::kReject;
+  bool keep_dropped = false;  // Those that kDropOldest drops become dead letters.
   int64_t in_flight_bytes_max = int64_t{64} << 20;  // Handed to the transport and not settled.
   int64_t waiting_bytes_max = int64_t{64} << 20;    // Waiting for room, in memory.
   absl::Duration ack_timeout = absl::Seconds(2);  // Longest attempt to deliver on the direct path.
@@ -90,9 +91,10 @@ class Dispatcher final : public Transport::Observer, public PendingQueue::Observ
   void Publish(PublishBatch* batch);
 
   // For the drainer: hands queued operations to the transport, in order. False, and nothing is
-  // handed over, when `epoch` is not the present connection, delivery is paused or the window lacks
-  // the room.
-  bool Redeliver(absl::Span<Operation* const> operations, uint64_t epoch);
+  // handed over, when `epoch` is not the present connection, delivery is paused, the window lacks
+  // the room, or more redelivered operations are to be TriedAgain than the `failures` the drainer
+  // knows of: what it is about to send might overtake one of them.
+  bool Redeliver(absl::Span<Operation* const> operations, uint64_t epoch, uint64_t failures);
   // The present connection, 0 while there is none. When it returns n, the drainer has been told of
   // the end of every connection before n.
   uint64_t epoch() const;
@@ -123,6 +125,8 @@ class Dispatcher final : public Transport::Observer, public PendingQueue::Observ
   // PendingQueue::Observer
   void OnAppended(absl::Span<Operation* const> operations, const absl::Status& status) override;
   void OnRemoved(absl::Span<const RemovedRecord> records, RemovalCause cause) override;
+  void OnRedriven(absl::Span<const RemovedRecord> records) override;
+  void OnDeadLettersRemoved(absl::Span<const RemovedRecord> records, RemovalCause cause) override;
 
  private:
   // What one pass under the lock leaves to be done: hand-overs in order, then, unlocked, answers.
@@ -187,6 +191,8 @@ class Dispatcher final : public Transport::Observer, public PendingQueue::Observ
   bool paused_ ABSL_GUARDED_BY(mutex_) = false;
   bool accepting_ ABSL_GUARDED_BY(mutex_) = true;
   uint64_t last_order_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t failures_ ABSL_GUARDED_BY(mutex_) = 0;  // Settled ones that are TriedAgain, of all time.
+  uint64_t redelivery_failures_ ABSL_GUARDED_BY(mutex_) = 0;  // Those that came from the queue.
   KeyCounters backlog_ ABSL_GUARDED_BY(mutex_);  // Queued, on the way there, or waiting to be.
   KeyCounters direct_
       ABSL_GUARDED_BY(mutex_);  // In the window, or waiting for it; not from the queue.

@@ -1,4 +1,5 @@
 // What comes back: from the transport, and from the queue.
+#include <algorithm>
 #include <utility>
 
 #include "server/dispatcher/dispatcher.h"
@@ -28,6 +29,7 @@ absl::Status AppendStatus(const absl::Status& status) {
 }  // namespace
 
 void Dispatcher::SettleDirect(Operation* operation, SteadyTime now, Work* work) {
+  if (operation->verdict == Verdict::kInDoubt) operation->first_sent_time = operation->accept_time;
   switch (operation->verdict) {
     case Verdict::kConfirmed:
       return Answer(operation, Outcome::kDelivered, absl::OkStatus(), work);
@@ -42,6 +44,7 @@ void Dispatcher::SettleDirect(Operation* operation, SteadyTime now, Work* work) 
 
 void Dispatcher::SettleRedelivered(Operation* operation, Work* work) {
   --ledger_.redelivering_count;
+  if (TriedAgain(*operation)) ++redelivery_failures_;
   if (operation->verdict != Verdict::kConfirmed) return;
   backlog_.Remove(operation->key_hash);
   --ledger_.queued_count;
@@ -52,6 +55,8 @@ void Dispatcher::SettleRedelivered(Operation* operation, Work* work) {
 }
 
 // All of them leave before the first is decided about: they do not have to wait for one another.
+// Those that go to the queue now do so in the order in which they were taken, whichever failed
+// first.
 std::vector<Operation*> Dispatcher::LeaveWindow(absl::Span<Delivery* const> deliveries,
                                                 Work* work) {
   std::vector<Operation*> operations;
@@ -62,6 +67,10 @@ std::vector<Operation*> Dispatcher::LeaveWindow(absl::Span<Delivery* const> deli
     ledger_.in_flight_bytes -= operation->size_bytes;
     if (operation->batch != nullptr) LeaveDirectPath(*operation, work);
     operations.push_back(operation);
+  }
+  const auto is_older = [](const Operation* a, const Operation* b) { return a->order < b->order; };
+  if (!std::is_sorted(operations.begin(), operations.end(), is_older)) {
+    std::stable_sort(operations.begin(), operations.end(), is_older);
   }
   return operations;
 }
@@ -104,10 +113,12 @@ void Dispatcher::OnDown(absl::FunctionRef<std::vector<Delivery*>()> take_unsettl
 void Dispatcher::OnSettled(absl::Span<Delivery* const> deliveries) {
   const SteadyTime now = clock_->SteadyNow();
   std::vector<Operation*> redelivered;
+  bool drainer_rests = false;  // And nothing it has in flight will wake it.
   Work work;
   {
     absl::MutexLock lock(&mutex_);
     for (Operation* operation : LeaveWindow(deliveries, &work)) {
+      if (TriedAgain(*operation)) ++failures_;
       if (operation->batch != nullptr) {
         SettleDirect(operation, now, &work);
       } else {
@@ -117,9 +128,13 @@ void Dispatcher::OnSettled(absl::Span<Delivery* const> deliveries) {
     }
     AdmitWaiting(now, &work);
     HandOver(&work);
+    drainer_rests = ledger_.queued_count > 0 && ledger_.redelivering_count == 0 && !paused_;
   }
   Finish(absl::MakeSpan(work.answered));
-  if (redelivered.empty()) return;
+  if (redelivered.empty()) {
+    if (drainer_rests) redelivery_->OnDeliverable();
+    return;
+  }
   observer_->OnRedelivered(redelivered);
   redelivery_->OnRedelivered(redelivered);
 }
@@ -155,6 +170,7 @@ void Dispatcher::OnAppended(absl::Span<Operation* const> operations, const absl:
 
 void Dispatcher::OnRemoved(absl::Span<const RemovedRecord> records, RemovalCause cause) {
   const int64_t count = static_cast<int64_t>(records.size());
+  const bool kept = cause == RemovalCause::kDeadLettered || cause == RemovalCause::kDroppedAndKept;
   Work work;
   {
     absl::MutexLock lock(&mutex_);
@@ -162,7 +178,9 @@ void Dispatcher::OnRemoved(absl::Span<const RemovedRecord> records, RemovalCause
       backlog_.Remove(record.key_hash);
       recent_.Forget(record.sequence);
       ledger_.queued_bytes -= record.size_bytes;
+      if (kept) ledger_.dead_letter_bytes += record.size_bytes;
     }
+    if (kept) ledger_.dead_letter_count += count;
     ledger_.queued_count -= count;
     switch (cause) {
       case RemovalCause::kPurged:
@@ -170,6 +188,10 @@ void Dispatcher::OnRemoved(absl::Span<const RemovedRecord> records, RemovalCause
         break;
       case RemovalCause::kDroppedOldest:
         ledger_.dropped_oldest += count;
+        break;
+      case RemovalCause::kDroppedAndKept:
+        ledger_.dropped_oldest += count;
+        ledger_.dropped_and_kept += count;
         break;
       case RemovalCause::kDeadLettered:
         ledger_.dead_lettered += count;
@@ -183,6 +205,37 @@ void Dispatcher::OnRemoved(absl::Span<const RemovedRecord> records, RemovalCause
   }
   Finish(absl::MakeSpan(work.answered));
   observer_->OnRemoved(count, cause);
+}
+
+void Dispatcher::OnRedriven(absl::Span<const RemovedRecord> records) {
+  const int64_t count = static_cast<int64_t>(records.size());
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const RemovedRecord& record : records) {
+      backlog_.Add(record.key_hash);
+      ledger_.queued_bytes += record.size_bytes;
+      ledger_.dead_letter_bytes -= record.size_bytes;
+    }
+    ledger_.queued_count += count;
+    ledger_.dead_letter_count -= count;
+    ledger_.redriven += count;
+  }
+  redelivery_->OnDeliverable();
+}
+
+void Dispatcher::OnDeadLettersRemoved(absl::Span<const RemovedRecord> records, RemovalCause cause) {
+  const int64_t count = static_cast<int64_t>(records.size());
+  Work work;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const RemovedRecord& record : records) ledger_.dead_letter_bytes -= record.size_bytes;
+    ledger_.dead_letter_count -= count;
+    (cause == RemovalCause::kDamaged ? ledger_.damaged_dead_letters
+                                     : ledger_.purged_dead_letters) += count;
+    AdmitWaiting(clock_->SteadyNow(), &work);
+    HandOver(&work);
+  }
+  Finish(absl::MakeSpan(work.answered));
 }
 
 void Dispatcher::Finish(absl::Span<Operation* const> answered) {

@@ -17,13 +17,20 @@ struct Ledger {
   int64_t dropped_fail_open = 0;
   int64_t rejected = 0;
   int64_t dropped_oldest = 0;
+  int64_t dropped_and_kept = 0;  // Those of `dropped_oldest` that became dead letters.
   int64_t purged = 0;
-  int64_t dead_lettered = 0;
+  int64_t dead_lettered = 0;           // For another reason than being dropped.
+  int64_t recovered_dead_letters = 0;  // Found when the queue was opened.
+  int64_t redriven = 0;                // Dead letters put back into the queue.
+  int64_t purged_dead_letters = 0;
+  int64_t damaged_dead_letters = 0;
   int64_t damaged = 0;  // Unreadable on disk, and set aside there.
 
   // Now.
   int64_t queued_count = 0;  // Known to be in the queue.
   int64_t queued_bytes = 0;
+  int64_t dead_letter_count = 0;
+  int64_t dead_letter_bytes = 0;
   int64_t appending_count = 0;  // Handed to the queue and not answered.
   int64_t appending_bytes = 0;
   int64_t in_flight_count =
@@ -35,8 +42,9 @@ struct Ledger {
 
   // What is accepted and in none of the places it can be in.
   int64_t Unaccounted() const {
-    return accepted + recovered - delivered_direct - delivered_from_queue - dropped_fail_open -
-           dropped_oldest - purged - dead_lettered - damaged - queued_count;
+    return accepted + recovered + recovered_dead_letters - delivered_direct - delivered_from_queue -
+           dropped_fail_open - (dropped_oldest - dropped_and_kept) - purged - purged_dead_letters -
+           damaged - damaged_dead_letters - queued_count - dead_letter_count;
   }
 };
 

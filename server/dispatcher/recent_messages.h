@@ -6,9 +6,12 @@
 #include <deque>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
+#include "absl/types/optional.h"
 #include "server/base/operation.h"
+#include "server/pending/pending_queue.h"
 
 namespace router {
 
@@ -16,9 +19,9 @@ namespace router {
 // content gets the same answer without being sent again, and with another content it is a conflict.
 //
 // A message is known from its first publish, as long as it is queued, and until `window` after its
-// last change. At most `count_max` queued and `count_max` other settled ones are known; beyond that
-// the oldest is forgotten first. Ids and contents are compared by
-// 64-bit hashes of both: two different messages pass for one only where both collide. Not
+// delivery. At most `count_max` queued and `count_max` delivered ones are known; beyond that the
+// oldest is forgotten first. Ids and contents are compared by 64-bit hashes of both: two different
+// messages pass for one only where both collide. A queued one takes about 50 bytes. Not
 // thread-safe.
 class RecentMessages {
  public:
@@ -39,6 +42,9 @@ class RecentMessages {
 
   explicit RecentMessages(const Options& options) : options_(options) {}
 
+  // The queue holds these from an earlier run, in this order. Call before anything else.
+  void Recover(std::vector<RecoveredId> ids);
+
   // Looks `operation` up. kNew: it is known from now on. kSame: `*known` has the first result;
   // while that is kUnanswered the operation waits for it, and comes back from Settle. kConflict:
   // the id is known with another content.
@@ -54,24 +60,42 @@ class RecentMessages {
   void Forget(uint64_t operation_id);
 
  private:
-  struct Entry {
+  // The first of its id has no outcome yet.
+  struct Unanswered {
     uint64_t content_hash = 0;
-    Known known;
-    SteadyTime changed;
-    std::vector<Operation*> waiting;
+    std::vector<Operation*> waiting;  // Those that came after it.
+  };
+  struct Queued {
+    uint64_t content_hash = 0;
+    uint64_t operation_id = 0;
+  };
+  struct Delivered {
+    uint64_t content_hash = 0;
+    absl::string_view stream;
+    uint64_t sequence = 0;
+    uint64_t operation_id = 0;
+    SteadyTime when;
   };
   struct Settled {
     uint64_t id_hash;
     SteadyTime when;
   };
 
+  absl::optional<uint64_t> Find(uint64_t id_hash, Known* known) const;
+  absl::optional<uint64_t> Take(uint64_t id_hash, std::vector<Operation*>* waiting);
+  void AddQueued(uint64_t id_hash, const Queued& queued);
   void ForgetOld(SteadyTime now);
 
   const Options options_;
-  absl::flat_hash_map<uint64_t, Entry> entries_;
-  absl::flat_hash_map<uint64_t, uint64_t> queued_;  // By operation id: the key in entries_.
-  std::deque<Settled>
-      settled_;  // In order of time; a later change of an entry makes an item stale.
+
+  // An id is in one of these. Queued ones are kept longest: in trees, which grow with what they
+  // hold.
+  absl::flat_hash_map<uint64_t, Unanswered> unanswered_;
+  absl::btree_map<uint64_t, Queued> queued_;
+  absl::flat_hash_map<uint64_t, Delivered> delivered_;
+
+  absl::btree_map<uint64_t, uint64_t> queued_ids_;  // By operation id: the key in queued_.
+  std::deque<Settled> settled_;  // In order of time; a later delivery makes an item stale.
 };
 
 }  // namespace router

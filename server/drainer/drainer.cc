@@ -27,10 +27,6 @@ absl::string_view DeadLetterLabel(Refusal refusal) {
   return "refused";
 }
 
-DeadLetterReason ExpiredReason(int attempts) {
-  return {"expired", "its time to live has passed", attempts};
-}
-
 }  // namespace
 
 Drainer::Drainer(const DrainerOptions& options, Clock* clock, Dispatcher* dispatcher,
@@ -73,6 +69,7 @@ SteadyTime Drainer::Step() {
   // be handed to a later connection than this one before it.
   epoch_ = dispatcher_->epoch();
   SettleInbox(now);
+  SweepExpired(now);
   RetryBlockedHeads(now);
   Advance(now);
   if (running_ && in_flight_ == 0) EndRun(now);
@@ -100,6 +97,7 @@ void Drainer::SettleInbox(SteadyTime now) {
 SteadyTime Drainer::NextWake(SteadyTime now) const {
   SteadyTime wake = now + kLongestRest;
   if (!delivered_.empty()) wake = now + kRemovalDelayMax;
+  if (next_sweep_ <= now) wake = now + kShortestRest;  // There is more to be swept.
   if (blocked_keys_ == 0) return wake;
   for (const auto& [hash, key] : keys_) {
     if (key.blocked_at != 0 && key.in_flight == 0) wake = std::min(wake, key.retry_at);
@@ -136,6 +134,7 @@ void Drainer::Settle(Redelivery* redelivery, bool connection_ended, SteadyTime n
   Key* key = &it->second;
   --key->in_flight;
   --in_flight_;
+  if (TriedAgain(*redelivery)) ++failures_;
   const bool was_head = key->blocked_at == sequence;
   const int attempts = was_head ? key->attempts + 1 : 1;
   switch (redelivery->verdict) {
@@ -143,23 +142,32 @@ void Drainer::Settle(Redelivery* redelivery, bool connection_ended, SteadyTime n
       delivered_.push_back(sequence);
       ++run_succeeded_;
       if (was_head) Unblock(key);
+      ForgetAttempts(sequence);
       break;
     case Verdict::kRefused:
       ++run_failed_;
-      if (MayStillBeTaken(*redelivery, attempts)) {
+      if (MayStillBeTaken(*redelivery, attempts) && !TooManyAttempts(*redelivery, false)) {
         KeepForLater(key, *redelivery, connection_ended, now, verdicts);
         break;
       }
-      verdicts->dead.emplace_back(
-          sequence, DeadLetterReason{std::string(DeadLetterLabel(redelivery->refusal)),
-                                     redelivery->error, attempts});
+      verdicts->dead.push_back(DeadLetterOf(*redelivery, DeadLetterLabel(redelivery->refusal)));
       if (was_head) Unblock(key);
+      ForgetAttempts(sequence);
       break;
     case Verdict::kFailed:
     case Verdict::kInDoubt:
     case Verdict::kPending:
       ++run_failed_;
-      KeepForLater(key, *redelivery, connection_ended, now, verdicts);
+      if (!TooManyAttempts(*redelivery, connection_ended)) {
+        KeepForLater(key, *redelivery, connection_ended, now, verdicts);
+        break;
+      }
+      if (redelivery->verdict == Verdict::kInDoubt) {
+        verdicts->in_doubt.emplace_back(sequence, redelivery->sent_time);
+      }
+      verdicts->dead.push_back(DeadLetterOf(*redelivery, "attempts"));
+      if (was_head) Unblock(key);
+      ForgetAttempts(sequence);
       break;
   }
   if (key->in_flight == 0 && key->blocked_at == 0) keys_.erase(it);
@@ -174,6 +182,9 @@ bool Drainer::MayStillBeTaken(const Redelivery& redelivery, int attempts) const 
 
 void Drainer::KeepForLater(Key* key, const Redelivery& redelivery, bool connection_ended,
                            SteadyTime now, Verdicts* verdicts) {
+  if (redelivery.verdict == Verdict::kInDoubt) {
+    verdicts->in_doubt.emplace_back(redelivery.operation_id, redelivery.sent_time);
+  }
   verdicts->release.push_back(redelivery.operation_id);
   if (connection_ended) {
     Rewind(redelivery.operation_id);
@@ -199,7 +210,7 @@ void Drainer::Block(Key* key, const Redelivery& redelivery, SteadyTime now) {
   for (int i = 0; i < key->attempts && delay < options_.retry_delay_max; ++i) delay *= 2;
   ++key->attempts;
   key->retry_at = now + absl::ToChronoNanoseconds(std::min(delay, options_.retry_delay_max));
-  RememberAttempts(sequence, key->attempts, redelivery.error);
+  RememberAttempt(redelivery);
 }
 
 void Drainer::Unblock(Key* key) {
@@ -211,12 +222,14 @@ void Drainer::Unblock(Key* key) {
 }
 
 void Drainer::ForgetBlocks() {
+  KeepAttemptsOfHeads();
   for (auto it = keys_.begin(); it != keys_.end();) {
     Key& key = it->second;
     if (key.blocked_at != 0) {
-      const uint64_t head = key.blocked_at;
-      Unblock(&key);
-      Rewind(head);
+      Rewind(key.blocked_at);
+      key.blocked_at = 0;
+      key.attempts = 0;
+      --blocked_keys_;
     }
     if (key.in_flight == 0) {
       keys_.erase(it++);
@@ -227,15 +240,18 @@ void Drainer::ForgetBlocks() {
 }
 
 void Drainer::Apply(const Verdicts& verdicts) {
+  for (const auto& [sequence, since] : verdicts.in_doubt) queue_->NoteInDoubt({sequence}, since);
   if (!verdicts.release.empty()) queue_->Release(verdicts.release);
-  for (const auto& [sequence, reason] : verdicts.dead) {
-    // Where the disk refuses, the message stays in the queue and is tried again.
-    if (queue_->MoveToDeadLetters(sequence, reason).ok()) {
-      observer_->OnDeadLetter(sequence, reason);
+  if (verdicts.dead.empty()) return;
+  const bool moved = queue_->MoveToDeadLetters(verdicts.dead).ok();
+  for (const DeadLetterVerdict& verdict : verdicts.dead) {
+    if (moved) {
+      observer_->OnDeadLetter(verdict.sequence, verdict.reason);
       continue;
     }
-    queue_->Release({sequence});
-    Rewind(sequence);
+    // Where the disk refuses, the message stays in the queue and is tried again.
+    queue_->Release({verdict.sequence});
+    Rewind(verdict.sequence);
   }
 }
 
@@ -260,7 +276,7 @@ void Drainer::RetryBlockedHeads(SteadyTime now) {
     }
     if (claimed->front().expire_time <= clock_->WallNow()) {
       Verdicts expired;
-      expired.dead.emplace_back(head, ExpiredReason(keys_[hash].attempts));
+      expired.dead.push_back(ExpiredVerdict(head));
       Unblock(&keys_[hash]);
       keys_.erase(hash);
       Apply(expired);
@@ -286,7 +302,7 @@ void Drainer::Advance(SteadyTime now) {
     for (PendingRecord& record : *claimed) {
       cursor_ = record.sequence;
       if (record.expire_time <= wall_now) {
-        verdicts.dead.emplace_back(record.sequence, ExpiredReason(0));
+        verdicts.dead.push_back(ExpiredVerdict(record.sequence));
         continue;
       }
       auto key = keys_.find(HashOrderingKey(record.ordering_key));
@@ -322,6 +338,9 @@ std::unique_ptr<Drainer::Redelivery> Drainer::MakeRedelivery(PendingRecord recor
   redelivery->accept_time = kept.accept_time;
   redelivery->expire_time = kept.expire_time;
   redelivery->operation_id = kept.sequence;
+  redelivery->first_sent_time = kept.first_sent_time;
+  redelivery->waits_for_stream = true;
+  redelivery->sent_time = clock_->WallNow();
   redelivery->deadline = now + absl::ToChronoNanoseconds(options_.ack_timeout);
   return redelivery;
 }
@@ -332,10 +351,11 @@ bool Drainer::HandOver(std::vector<std::unique_ptr<Redelivery>> redeliveries) {
   operations.reserve(redeliveries.size());
   for (const auto& redelivery : redeliveries) {
     operations.push_back(redelivery.get());
-    ++keys_[redelivery->key_hash].in_flight;
+    redelivery->first_of_key = keys_[redelivery->key_hash].in_flight++ == 0;
   }
   in_flight_ += static_cast<int64_t>(operations.size());
-  if (dispatcher_->Redeliver(operations, epoch_)) {
+  if (queue_->NoteSending(operations.back()->operation_id).ok() &&
+      dispatcher_->Redeliver(operations, epoch_, failures_)) {
     for (auto& redelivery : redeliveries) redelivery.release();
     return true;
   }
@@ -382,18 +402,8 @@ void Drainer::RetryNow(absl::Span<const uint64_t> key_hashes) {
 absl::optional<Drainer::Attempts> Drainer::FindAttempts(uint64_t operation_id) const {
   absl::MutexLock lock(&mutex_);
   auto it = attempts_.find(operation_id);
-  if (it == attempts_.end()) return absl::nullopt;
+  if (it == attempts_.end() || !it->second.blocks_key) return absl::nullopt;
   return it->second;
-}
-
-void Drainer::RememberAttempts(uint64_t sequence, int count, const std::string& error) {
-  absl::MutexLock lock(&mutex_);
-  attempts_[sequence] = {count, error};
-}
-
-void Drainer::ForgetAttempts(uint64_t sequence) {
-  absl::MutexLock lock(&mutex_);
-  attempts_.erase(sequence);
 }
 
 void Drainer::OnRedelivered(absl::Span<Operation* const> operations) {

@@ -4,9 +4,10 @@
 // It walks the queue from its head with a cursor, many operations in flight at a time. An operation
 // that fails while the connection stays up blocks its own ordering key only: the key's head is
 // tried again alone, with growing delays, and the key's other operations wait behind it; the cursor
-// passes them over and comes back once the head is through. What can never be delivered becomes a
-// dead letter, and its key goes on. When the connection ends, everything in flight stays in the
-// queue and the walk starts again from there.
+// passes them over and comes back once the head is through. What can never be delivered, has failed
+// too often or has expired becomes a dead letter, and its key goes on; what expires is found while
+// the broker is away and behind blocked heads too. When the connection ends, everything in flight
+// stays in the queue and the walk starts again from there.
 #ifndef ROUTER_SERVER_DRAINER_DRAINER_H_
 #define ROUTER_SERVER_DRAINER_DRAINER_H_
 
@@ -40,6 +41,7 @@ struct DrainerOptions {
   int64_t claim_bytes_max = int64_t{4} << 20;
   int no_stream_attempts_max = 8;  // Before "no stream takes the subject" is believed; about 11 s.
   size_t blocked_keys_max = 4096;  // Beyond it the cursor rests.
+  int attempts_max = 0;  // Failed attempts after which a message is a dead letter; 0: no limit.
 };
 
 // What logs are told of the drainer's work. Called from its thread.
@@ -58,6 +60,8 @@ class Drainer final : public RedeliveryObserver {
   struct Attempts {
     int count = 0;
     std::string last_error;
+    std::string first_error;
+    bool blocks_key = false;  // False: a connection has ended since, and it starts over.
   };
 
   Drainer(const DrainerOptions& options, Clock* clock, Dispatcher* dispatcher, PendingQueue* queue,
@@ -80,7 +84,8 @@ class Drainer final : public RedeliveryObserver {
   // Ends the delays of these keys.
   void RetryNow(absl::Span<const uint64_t> key_hashes);
 
-  // Failed attempts of an operation that is the blocked head of its key; absent for all others.
+  // Failed attempts of an operation that is the blocked head of its key, those that ended with the
+  // connection not counted; absent for all others.
   absl::optional<Attempts> FindAttempts(uint64_t operation_id) const;
 
   double RatePerSecond() const { return rate_.PerSecond(clock_->SteadyNow()); }
@@ -95,6 +100,8 @@ class Drainer final : public RedeliveryObserver {
   struct Redelivery : Operation {
     PendingRecord record;
     std::vector<Header> headers;
+    bool first_of_key = false;  // Nothing older of its key was in flight when it was handed over.
+    absl::Time sent_time;       // Not later than it was handed to the broker.
   };
   // A key with operations in flight, or with a head that has to be retried.
   struct Key {
@@ -111,7 +118,8 @@ class Drainer final : public RedeliveryObserver {
   // Sequences to be told to the queue at the end of a round.
   struct Verdicts {
     std::vector<uint64_t> release;
-    std::vector<std::pair<uint64_t, DeadLetterReason>> dead;
+    std::vector<std::pair<uint64_t, absl::Time>> in_doubt;  // With the time of their sending.
+    std::vector<DeadLetterVerdict> dead;
   };
 
   void Run();
@@ -121,6 +129,11 @@ class Drainer final : public RedeliveryObserver {
   void RemoveDelivered(SteadyTime now);
   void Settle(Redelivery* redelivery, bool connection_ended, SteadyTime now, Verdicts* verdicts);
   bool MayStillBeTaken(const Redelivery& redelivery, int attempts) const;
+  static bool IsAttempt(const Redelivery& redelivery);
+  bool TooManyAttempts(const Redelivery& redelivery, bool connection_ended) const;
+  DeadLetterVerdict DeadLetterOf(const Redelivery& redelivery, absl::string_view label) const;
+  DeadLetterVerdict ExpiredVerdict(uint64_t sequence) const;
+  void SweepExpired(SteadyTime now);
   void KeepForLater(Key* key, const Redelivery& redelivery, bool connection_ended, SteadyTime now,
                     Verdicts* verdicts);
   void Block(Key* key, const Redelivery& redelivery, SteadyTime now);
@@ -134,8 +147,10 @@ class Drainer final : public RedeliveryObserver {
   void Rewind(uint64_t sequence);
   void BeginRun(SteadyTime now);
   void EndRun(SteadyTime now);
-  void RememberAttempts(uint64_t sequence, int count, const std::string& error);
+  Attempts AttemptsOf(uint64_t sequence) const;
+  void RememberAttempt(const Redelivery& redelivery);
   void ForgetAttempts(uint64_t sequence);
+  void KeepAttemptsOfHeads();
 
   const DrainerOptions options_;
   Clock* const clock_;
@@ -154,11 +169,13 @@ class Drainer final : public RedeliveryObserver {
   // Of the thread that calls Step.
   absl::flat_hash_map<uint64_t, Key> keys_;
   size_t blocked_keys_ = 0;
-  uint64_t epoch_ = 0;   // The connection that this round may hand over to.
-  uint64_t cursor_ = 0;  // Everything up to it has been looked at.
+  uint64_t epoch_ = 0;     // The connection that this round may hand over to.
+  uint64_t failures_ = 0;  // Settled ones that are TriedAgain, of all time.
+  uint64_t cursor_ = 0;    // Everything up to it has been looked at.
   int64_t in_flight_ = 0;
   std::vector<uint64_t> delivered_;  // Confirmed, to be removed with the next batch.
   SteadyTime removed_at_;
+  SteadyTime next_sweep_ = SteadyTime::min();  // When to look for what has expired.
   bool running_ = false;
   SteadyTime run_started_;
   int64_t run_succeeded_ = 0;

@@ -281,9 +281,21 @@ absl::Status OperationNotFound(uint64_t operation_id) {
       {{"operation_id", absl::StrCat(operation_id)}});
 }
 
-absl::Status SpoolDamaged(absl::string_view why) {
-  return Error(StatusCode::kDataLoss, "SPOOL_DAMAGED",
-               absl::StrCat("the pending queue on disk is damaged: ", Why(why)), {{"why", why}});
+absl::Status DeadLetterNotFound(uint64_t operation_id) {
+  return Error(StatusCode::kNotFound, "DEAD_LETTER_NOT_FOUND",
+               absl::StrCat("operation ", operation_id,
+                            " is not among the dead letters: it never was, or has been redriven or "
+                            "purged"),
+               {{"operation_id", absl::StrCat(operation_id)}});
+}
+
+absl::Status RedriveRateLimited(int64_t per_second, absl::Duration retry_after) {
+  return Error(StatusCode::kResourceExhausted, "REDRIVE_RATE_LIMITED",
+               absl::StrCat("at most ", per_second,
+                            " dead letters are redriven per second (redrive_rate_per_second): "
+                            "call again for the rest"),
+               {{"per_second", per_second}})
+      .RetryAfter(retry_after);
 }
 
 absl::Status StateIoError(absl::string_view why) {

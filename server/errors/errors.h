@@ -17,6 +17,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 
 namespace router {
 namespace error {
@@ -57,8 +58,10 @@ absl::Status DeadlineExceeded();                                    // DEADLINE_
 absl::Status NatsUnavailable(absl::string_view why);  // FAILED_PRECONDITION
 absl::Status EtagMismatch(absl::string_view etag, absl::string_view current_etag);  // ABORTED
 absl::Status OperationNotFound(uint64_t operation_id);                              // NOT_FOUND
-absl::Status SpoolDamaged(absl::string_view why);                                   // DATA_LOSS
-absl::Status TooManyWatches(int watches_max);      // RESOURCE_EXHAUSTED
+absl::Status DeadLetterNotFound(uint64_t operation_id);                             // NOT_FOUND
+absl::Status RedriveRateLimited(int64_t per_second,
+                                absl::Duration retry_after);  // RESOURCE_EXHAUSTED
+absl::Status TooManyWatches(int watches_max);                 // RESOURCE_EXHAUSTED
 absl::Status StateIoError(absl::string_view why);  // UNAVAILABLE: audit log or mode, not written
 // The rest is INVALID_ARGUMENT.
 absl::Status ReasonRequired(int64_t size_bytes_max);  // None at all, or one that is too long.

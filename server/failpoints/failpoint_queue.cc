@@ -28,6 +28,13 @@ class FailpointQueue::ForgetfulObserver : public PendingQueue::Observer {
   void OnRemoved(absl::Span<const RemovedRecord> records, RemovalCause cause) override {
     observer_->OnRemoved(records, cause);
   }
+  void OnRedriven(absl::Span<const RemovedRecord> records) override {
+    observer_->OnRedriven(records);
+  }
+  void OnDeadLettersRemoved(absl::Span<const RemovedRecord> records,
+                            RemovalCause cause) override {
+    observer_->OnDeadLettersRemoved(records, cause);
+  }
 
  private:
   Observer* const observer_;

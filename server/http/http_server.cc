@@ -48,8 +48,13 @@ void Send(mg_connection* connection, const Response& response, bool with_body) {
   mg_write(connection, text.data(), text.size());
 }
 
-Response Readiness(const std::vector<std::string>& problems) {
-  if (problems.empty()) return {.body = "ok\n"};
+Response Readiness(const std::vector<std::string>& problems,
+                   const std::vector<std::string>& warnings) {
+  if (problems.empty()) {
+    std::string body = "ok\n";
+    for (const std::string& warning : warnings) absl::StrAppend(&body, "warning: ", warning, "\n");
+    return {.body = std::move(body)};
+  }
   return {.status = 503,
           .reason = "Service Unavailable",
           .body = absl::StrCat(absl::StrJoin(problems, "\n"), "\n")};
@@ -62,7 +67,7 @@ Response ResponseFor(absl::string_view method, absl::string_view path,
   }
   if (path == "/metrics") return {.content_type = kMetricsText, .body = handlers.metrics()};
   if (path == "/livez") return {.body = "ok\n"};
-  if (path == "/readyz") return Readiness(handlers.readiness_problems());
+  if (path == "/readyz") return Readiness(handlers.readiness_problems(), handlers.warnings());
   if (path == "/") return {.body = kIndex};
   return {.status = 404, .reason = "Not Found", .body = "not found; see /\n"};
 }

@@ -29,6 +29,8 @@ class HttpServer {
     std::function<std::string()> metrics;
     // Why the router cannot keep its promises just now; empty: it can. One line each.
     std::function<std::vector<std::string>()> readiness_problems;
+    // What else an operator has to know, said by `/readyz` as well. One line each.
+    std::function<std::vector<std::string>()> warnings = [] { return std::vector<std::string>(); };
   };
 
   // Listens at `address`, "host:port"; port 0 takes a free one. ALREADY_EXISTS when the address is

@@ -24,6 +24,11 @@ struct GaugeSnapshot {
   absl::Time nats_fail_open_expire_time = absl::InfiniteFuture();
 
   int64_t nats_dead_letters_count = 0;
+  int64_t nats_dead_letters_bytes = 0;
+
+  // Accepted messages that are damaged or missing on disk; 0 once an operator has acknowledged it.
+  int64_t spool_damaged_records = 0;
+  bool spool_damaged = false;
 
   // Accepted messages that nothing accounts for. Anything but 0 is a defect.
   int64_t messages_unaccounted = 0;

@@ -23,6 +23,10 @@ constexpr struct {
     {"router.v1.AdminService", "GetPendingOperation"},
     {"router.v1.AdminService", "RetryPendingOperations"},
     {"router.v1.AdminService", "PurgePendingOperations"},
+    {"router.v1.AdminService", "ListDeadLetters"},
+    {"router.v1.AdminService", "GetDeadLetter"},
+    {"router.v1.AdminService", "RedriveDeadLetters"},
+    {"router.v1.AdminService", "PurgeDeadLetters"},
     {"router.v1.AdminService", "ListAuditEvents"},
     {"router.v1.AdminService", "GetEffectiveConfig"},
     {"router.v1.FaultInjectionService", "SetFault"},
@@ -83,6 +87,8 @@ Counter& DeadLetterCounters::For(absl::string_view reason) {
   if (reason == "no_stream") return no_stream;
   if (reason == "too_large") return too_large;
   if (reason == "expired") return expired;
+  if (reason == "attempts") return attempts;
+  if (reason == "dropped_oldest") return dropped_oldest;
   return refused;
 }
 

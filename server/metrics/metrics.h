@@ -66,9 +66,11 @@ struct DeadLetterCounters {
   Counter no_stream;
   Counter too_large;
   Counter expired;
+  Counter attempts;
+  Counter dropped_oldest;
 
-  // By the reason that the queue keeps: "refused", "no_stream", "too_large", "expired". Any other
-  // counts as refused.
+  // By the reason that the queue keeps: "refused", "no_stream", "too_large", "expired", "attempts",
+  // "dropped_oldest". Any other counts as refused.
   Counter& For(absl::string_view reason);
 };
 
@@ -137,6 +139,7 @@ class Metrics {
   Counter nats_pending_operations_retry_success;
   Counter nats_pending_operations_retry_failed;
   Counter nats_pending_operations_dropped_total;
+  Counter nats_possible_duplicates_total;
   DeadLetterCounters nats_dead_letters;  // …_total{reason}
   Counter messages_accepted_total;
   Counter messages_purged_total;

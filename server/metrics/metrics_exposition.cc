@@ -93,6 +93,10 @@ void AddQueue(const Metrics& metrics, Exposition& out) {
                  metrics.nats_pending_operations_retry_failed);
   out.AddCounter("router_nats_pending_operations_retry", "Attempts to deliver a queued operation.",
                  metrics.nats_pending_operations_retry);
+  out.AddCounter(
+      "router_nats_possible_duplicates_total",
+      "Messages sent again where nobody can know whether the first time had stored them.",
+      metrics.nats_possible_duplicates_total);
   out.AddCounter("router_nats_pending_operations_dropped_total",
                  "Operations removed undelivered because the queue was full.",
                  metrics.nats_pending_operations_dropped_total);
@@ -105,7 +109,9 @@ void AddQueue(const Metrics& metrics, Exposition& out) {
                   {{"refused", &dead_letters.refused},
                    {"no_stream", &dead_letters.no_stream},
                    {"too_large", &dead_letters.too_large},
-                   {"expired", &dead_letters.expired}});
+                   {"expired", &dead_letters.expired},
+                   {"attempts", &dead_letters.attempts},
+                   {"dropped_oldest", &dead_letters.dropped_oldest}});
   out.AddHistogram("router_spool_fsync_seconds",
                    "Time to write a batch of the pending queue to disk, fsync included.",
                    metrics.spool_fsync_seconds);
@@ -150,6 +156,15 @@ void AddGauges(const GaugeSnapshot& gauges, Exposition& out) {
                ExpireTimestamp(gauges));
   out.AddGauge("router_nats_dead_letters_count", "Dead letters kept.",
                gauges.nats_dead_letters_count);
+  out.AddGauge("router_nats_dead_letters_bytes",
+               "Bytes of the dead letters; they count towards the limit of the pending queue.",
+               gauges.nats_dead_letters_bytes);
+  out.AddGauge("router_spool_damaged_records",
+               "Queued messages found damaged or missing on disk, at most, and not acknowledged.",
+               gauges.spool_damaged_records);
+  out.AddGauge("router_spool_damaged",
+               "1 while damage of the pending queue on disk is not acknowledged.",
+               gauges.spool_damaged ? 1 : 0);
   out.AddGauge("router_messages_unaccounted",
                "Accepted messages that nothing accounts for; anything but 0 is a defect.",
                gauges.messages_unaccounted);

@@ -16,6 +16,10 @@ class FolderLock {
   // FAILED_PRECONDITION, with the folder and the process that has it, where it is locked already.
   static absl::StatusOr<FolderLock> Acquire(const std::string& directory);
 
+  // For programs that only read: writes nothing and creates nothing, and shares the folder with
+  // others of its kind. Without a file to lock the folder has never been open.
+  static absl::StatusOr<FolderLock> AcquireForReading(const std::string& directory);
+
  private:
   explicit FolderLock(FileDescriptor file) : file_(std::move(file)) {}
 

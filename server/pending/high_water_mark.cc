@@ -14,7 +14,8 @@
 namespace router {
 namespace {
 
-constexpr char kMagic[8] = {'R', 'T', 'R', 'M', 'A', 'R', 'K', '1'};
+constexpr char kMagic1[8] = {'R', 'T', 'R', 'M', 'A', 'R', 'K', '1'};
+constexpr char kMagic[8] = {'R', 'T', 'R', 'M', 'A', 'R', 'K', '2'};
 constexpr int64_t kSlotDistanceBytes = 4096;  // No block of the disk holds both.
 constexpr int kSlots = 2;
 
@@ -22,14 +23,21 @@ struct Slot {
   char magic[8];
   uint64_t commit_number;
   uint64_t last_sequence;
+  int64_t record_count;
+  int64_t format_version;
   uint64_t checksum;  // XXH3 of what stands before it.
 };
+
+// Version 1 had the checksum in the place of the count.
+constexpr size_t kBytes1 = offsetof(Slot, record_count);
 
 Slot MakeSlot(const HighWaterMark::Position& position) {
   Slot slot;
   memcpy(slot.magic, kMagic, sizeof(kMagic));
   slot.commit_number = position.commit_number;
   slot.last_sequence = position.last_sequence;
+  slot.record_count = position.record_count;
+  slot.format_version = position.format_version;
   slot.checksum = XXH3_64bits(&slot, offsetof(Slot, checksum));
   return slot;
 }
@@ -38,9 +46,17 @@ absl::string_view BytesOf(const Slot& slot) {
   return absl::string_view(reinterpret_cast<const char*>(&slot), sizeof(slot));
 }
 
-bool IsIntact(const Slot& slot) {
-  return memcmp(slot.magic, kMagic, sizeof(kMagic)) == 0 &&
-         slot.checksum == XXH3_64bits(&slot, offsetof(Slot, checksum));
+absl::optional<HighWaterMark::Position> PositionIn(const Slot& slot) {
+  if (memcmp(slot.magic, kMagic, sizeof(kMagic)) == 0 &&
+      slot.checksum == XXH3_64bits(&slot, offsetof(Slot, checksum))) {
+    return HighWaterMark::Position{slot.commit_number, slot.last_sequence, slot.record_count,
+                                   slot.format_version};
+  }
+  if (memcmp(slot.magic, kMagic1, sizeof(kMagic1)) == 0 &&
+      static_cast<uint64_t>(slot.record_count) == XXH3_64bits(&slot, kBytes1)) {
+    return HighWaterMark::Position{slot.commit_number, slot.last_sequence};
+  }
+  return absl::nullopt;
 }
 
 }  // namespace
@@ -50,11 +66,11 @@ absl::optional<HighWaterMark::Position> HighWaterMark::Read() const {
   absl::StatusOr<FileDescriptor> file = OpenFile(path_, O_RDONLY);
   if (!file.ok()) return newest;
   for (int i = 0; i < kSlots; ++i) {
-    Slot slot;
-    const ssize_t size = pread(file->get(), &slot, sizeof(slot), i * kSlotDistanceBytes);
-    if (size != sizeof(slot) || !IsIntact(slot)) continue;
-    if (newest.has_value() && newest->commit_number > slot.commit_number) continue;
-    newest = Position{slot.commit_number, slot.last_sequence};
+    Slot slot = {};
+    if (pread(file->get(), &slot, sizeof(slot), i * kSlotDistanceBytes) < 0) continue;
+    const absl::optional<Position> found = PositionIn(slot);
+    if (!found.has_value()) continue;
+    if (!newest.has_value() || newest->commit_number <= found->commit_number) newest = found;
   }
   return newest;
 }

@@ -20,6 +20,10 @@ class HighWaterMark {
   struct Position {
     uint64_t commit_number = 0;
     uint64_t last_sequence = 0;
+    int64_t record_count = kUnknown;    // Records in the queue.
+    int64_t format_version = kUnknown;  // Of the database.
+
+    static constexpr int64_t kUnknown = -1;  // In files of version 1.
   };
 
   explicit HighWaterMark(std::string path) : path_(std::move(path)) {}

@@ -1,5 +1,7 @@
 #include "server/pending/memory_pending_queue.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 
 namespace router {
@@ -26,6 +28,7 @@ PendingRecord RecordOf(const Operation& operation, uint64_t sequence) {
   record.guarantee = operation.message.guarantee;
   record.accept_time = Stored(operation.accept_time);
   record.expire_time = Stored(operation.expire_time);
+  record.first_sent_time = Stored(operation.first_sent_time);
   record.size_bytes = operation.size_bytes;
   return record;
 }
@@ -48,9 +51,20 @@ absl::StatusOr<RecoveredQueue> MemoryPendingQueue::Open(Observer* observer) {
     absl::MutexLock lock(&mutex_);
     for (const auto& [sequence, stored] : contents_->records) {
       recovered.records.push_back({sequence, stored.key_hash, stored.record.size_bytes});
+      recovered.records.back().expire_time = stored.record.expire_time;
+      if (stored.record.caller_chose_id) {
+        recovered.ids.push_back(
+            {sequence, HashMessageId(stored.record.message_id), stored.content_hash});
+      }
       bytes_ += stored.record.size_bytes;
     }
+    for (const auto& [sequence, dead_letter] : contents_->dead_letters) {
+      dead_letter_bytes_ += dead_letter.stored.record.size_bytes;
+    }
     recovered.dead_letters = contents_->dead_letters.size();
+    contents_->sending_through = std::min(contents_->sending_through, contents_->last_sequence);
+    doubts_.SetRecoveredThrough(contents_->sending_through);
+    recovered.dead_letter_bytes = dead_letter_bytes_;
     open_ = true;
   }
   if (mode_ == Mode::kAutomatic) thread_ = std::thread([this] { RunWriter(); });
@@ -84,9 +98,39 @@ void MemoryPendingQueue::Release(absl::Span<const uint64_t> sequences) {
   }
 }
 
-void MemoryPendingQueue::TrimOldest(int64_t count_max, int64_t bytes_max) {
+absl::Status MemoryPendingQueue::NoteSending(uint64_t through) {
+  return RunBetweenCommits([&] {
+    absl::MutexLock lock(&mutex_);
+    contents_->sending_through = std::max(contents_->sending_through, through);
+    return absl::OkStatus();
+  });
+}
+
+void MemoryPendingQueue::NoteInDoubt(absl::Span<const uint64_t> sequences, absl::Time since) {
+  if (sequences.empty()) return;
   absl::MutexLock lock(&mutex_);
-  inbox_.AddTrim(count_max, bytes_max);
+  if (mode_ == Mode::kAutomatic) {
+    inbox_.AddInDoubt(sequences, since);
+  } else {
+    for (uint64_t sequence : sequences) MarkInDoubt(sequence, since);
+  }
+}
+
+void MemoryPendingQueue::MarkInDoubt(uint64_t sequence, absl::Time since) {
+  if (!claimed_.contains(sequence)) return;
+  doubts_.Add(sequence, since);
+}
+
+PendingRecord MemoryPendingQueue::ReadRecord(uint64_t sequence) const {
+  PendingRecord record = contents_->records.at(sequence).record;
+  record.claimed = claimed_.contains(sequence);
+  record.first_sent_time = doubts_.FirstSentTime(record);
+  return record;
+}
+
+void MemoryPendingQueue::TrimOldest(int64_t count_max, int64_t bytes_max, bool keep_dropped) {
+  absl::MutexLock lock(&mutex_);
+  inbox_.AddTrim(count_max, bytes_max, keep_dropped);
 }
 
 absl::StatusOr<std::vector<PendingRecord>> MemoryPendingQueue::Claim(uint64_t after,
@@ -103,8 +147,7 @@ absl::StatusOr<std::vector<PendingRecord>> MemoryPendingQueue::Claim(uint64_t af
       if (!records.empty() && bytes + record.size_bytes > bytes_max) break;
       bytes += record.size_bytes;
       claimed_.insert(it->first);
-      records.push_back(record);
-      records.back().claimed = true;
+      records.push_back(ReadRecord(it->first));
     }
     return absl::OkStatus();
   });
@@ -120,8 +163,7 @@ absl::StatusOr<std::vector<PendingRecord>> MemoryPendingQueue::Scan(uint64_t aft
     absl::MutexLock lock(&mutex_);
     for (auto it = contents_->records.upper_bound(after);
          it != contents_->records.end() && static_cast<int64_t>(records.size()) < count_max; ++it) {
-      records.push_back(it->second.record);
-      records.back().claimed = claimed_.contains(it->first);
+      records.push_back(ReadRecord(it->first));
       if (!with_payload) records.back().payload.clear();
     }
     return absl::OkStatus();
@@ -138,6 +180,7 @@ absl::StatusOr<int64_t> MemoryPendingQueue::Purge(absl::Span<const uint64_t> seq
       for (uint64_t sequence : sequences) {
         if (claimed_.contains(sequence) || contents_->records.count(sequence) == 0) continue;
         purged.push_back(Erase(sequence));
+        ++taken_total_;
       }
     }
     if (!purged.empty()) observer_->OnRemoved(purged, RemovalCause::kPurged);
@@ -145,23 +188,6 @@ absl::StatusOr<int64_t> MemoryPendingQueue::Purge(absl::Span<const uint64_t> seq
   });
   if (!status.ok()) return status;
   return static_cast<int64_t>(purged.size());
-}
-
-absl::Status MemoryPendingQueue::MoveToDeadLetters(uint64_t sequence,
-                                                   const DeadLetterReason& reason) {
-  return RunBetweenCommits([&] {
-    RemovedRecord removed;
-    {
-      absl::MutexLock lock(&mutex_);
-      if (!claimed_.contains(sequence)) {
-        return absl::FailedPreconditionError(absl::StrCat("record ", sequence, " is not claimed"));
-      }
-      contents_->dead_letters[sequence] = {contents_->records[sequence], reason};
-      removed = Erase(sequence);
-    }
-    observer_->OnRemoved(absl::MakeConstSpan(&removed, 1), RemovalCause::kDeadLettered);
-    return absl::OkStatus();
-  });
 }
 
 PendingQueueStats MemoryPendingQueue::GetStats() const {
@@ -172,8 +198,17 @@ PendingQueueStats MemoryPendingQueue::GetStats() const {
   stats.oldest_accept_time = contents_->records.empty()
                                  ? absl::InfiniteFuture()
                                  : contents_->records.begin()->second.record.accept_time;
+  for (const auto& [sequence, stored] : contents_->records) {
+    stats.next_expire_time = std::min(stats.next_expire_time, stored.record.expire_time);
+  }
   stats.dead_letters = contents_->dead_letters.size();
+  stats.dead_letter_bytes = dead_letter_bytes_;
+  for (const auto& [sequence, dead_letter] : contents_->dead_letters) {
+    ++stats.dead_letters_by_label[DeadLetterLabelIndex(dead_letter.reason.reason)];
+  }
   stats.removed_total = removed_total_;
+  stats.taken_total = taken_total_;
+  stats.redriven_total = redriven_total_;
   stats.healthy = healthy_;
   return stats;
 }
@@ -241,42 +276,51 @@ void MemoryPendingQueue::RunWriter() {
 }
 
 void MemoryPendingQueue::Commit(const PendingInbox& work) {
-  std::vector<RemovedRecord> trimmed;
+  Trimmed trimmed;
   absl::Status status;
   {
     absl::MutexLock lock(&mutex_);
     status = closed_ ? ClosedError() : Apply(work, &trimmed);
   }
   if (!work.operations.empty()) observer_->OnAppended(work.operations, status);
-  if (!trimmed.empty()) observer_->OnRemoved(trimmed, RemovalCause::kDroppedOldest);
+  if (!trimmed.gone.empty()) observer_->OnRemoved(trimmed.gone, RemovalCause::kDroppedOldest);
+  if (!trimmed.kept.empty()) observer_->OnRemoved(trimmed.kept, RemovalCause::kDroppedAndKept);
 }
 
-absl::Status MemoryPendingQueue::Apply(const PendingInbox& work,
-                                       std::vector<RemovedRecord>* trimmed) {
-  size_t next = 0;
-  for (const PendingInbox::Command& command : work.commands) {
-    const bool removes = command.kind == PendingInbox::Kind::kRemove;
-    if (!removes && command.kind != PendingInbox::Kind::kRelease) continue;
-    for (size_t i = 0; i < command.count; ++i, ++next) {
-      if (removes) delivered_.push_back(work.sequences[next]);
-      if (!removes) claimed_.erase(work.sequences[next]);
-    }
-  }
+absl::Status MemoryPendingQueue::Apply(const PendingInbox& work, Trimmed* trimmed) {
+  TakeSequences(work);
   if (!work.operations.empty() && !next_append_status_.ok()) {
     healthy_ = false;
     return std::exchange(next_append_status_, absl::OkStatus());
   }
   healthy_ = true;
   RemoveDelivered();
-  next = 0;
+  size_t next = 0;
   for (const PendingInbox::Command& command : work.commands) {
     if (command.kind == PendingInbox::Kind::kTrim) {
-      Trim(command.count_max, command.bytes_max, trimmed);
+      Trim(command, trimmed);
     } else if (command.kind == PendingInbox::Kind::kAppend) {
       for (size_t i = 0; i < command.count; ++i) Insert(work.operations[next++]);
     }
   }
   return absl::OkStatus();
+}
+
+void MemoryPendingQueue::TakeSequences(const PendingInbox& work) {
+  size_t next = 0;
+  for (const PendingInbox::Command& command : work.commands) {
+    if (!command.has_sequences()) continue;
+    for (size_t i = 0; i < command.count; ++i) {
+      const uint64_t sequence = work.sequences[next++];
+      if (command.kind == PendingInbox::Kind::kRemove) {
+        delivered_.push_back(sequence);
+      } else if (command.kind == PendingInbox::Kind::kRelease) {
+        claimed_.erase(sequence);
+      } else {
+        MarkInDoubt(sequence, command.since);
+      }
+    }
+  }
 }
 
 void MemoryPendingQueue::RemoveDelivered() {
@@ -291,16 +335,24 @@ void MemoryPendingQueue::RemoveDelivered() {
 void MemoryPendingQueue::Insert(Operation* operation) {
   const uint64_t sequence = ++contents_->last_sequence;
   operation->operation_id = sequence;
-  contents_->records[sequence] = {RecordOf(*operation, sequence), operation->key_hash};
+  contents_->records[sequence] = {RecordOf(*operation, sequence), operation->key_hash,
+                                  operation->content_hash};
   bytes_ += operation->size_bytes;
 }
 
-void MemoryPendingQueue::Trim(int64_t count_max, int64_t bytes_max,
-                              std::vector<RemovedRecord>* trimmed) {
+void MemoryPendingQueue::Trim(const PendingInbox::Command& limits, Trimmed* trimmed) {
   for (auto it = contents_->records.begin(); it != contents_->records.end();) {
-    if (static_cast<int64_t>(contents_->records.size()) <= count_max && bytes_ <= bytes_max) return;
+    const bool too_large = bytes_ + dead_letter_bytes_ > limits.bytes_max;
+    const int64_t count = contents_->records.size();
+    if (count <= limits.count_max && !too_large) return;
     const uint64_t sequence = (it++)->first;
-    if (!claimed_.contains(sequence)) trimmed->push_back(Erase(sequence));
+    if (claimed_.contains(sequence)) continue;
+    if (limits.keep_dropped && !too_large) {
+      trimmed->kept.push_back(Bury(sequence, {std::string(kDroppedOldestLabel), "full", 0, ""}));
+    } else {
+      trimmed->gone.push_back(Erase(sequence));
+      ++taken_total_;
+    }
   }
 }
 
@@ -309,6 +361,7 @@ RemovedRecord MemoryPendingQueue::Erase(uint64_t sequence) {
   const RemovedRecord removed = {sequence, it->second.key_hash, it->second.record.size_bytes};
   bytes_ -= removed.size_bytes;
   claimed_.erase(sequence);
+  doubts_.Forget(sequence);
   contents_->records.erase(it);
   return removed;
 }

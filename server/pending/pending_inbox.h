@@ -8,6 +8,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "server/base/operation.h"
 
@@ -17,15 +18,21 @@ namespace router {
 // commands in the order of the calls, and calls that wait for their result. Swapped out as a whole,
 // so that its vectors keep their memory. Not thread-safe.
 struct PendingInbox {
-  enum class Kind { kAppend, kRemove, kRelease, kTrim };
+  enum class Kind { kAppend, kRemove, kRelease, kInDoubt, kTrim };
 
-  // `count` items of `operations` (kAppend) or of `sequences` (kRemove, kRelease), which hold those
-  // of all commands in order; or the limits of a kTrim.
+  // `count` items of `operations` (kAppend) or of `sequences` (kRemove, kRelease, kInDoubt), which
+  // hold those of all commands in order; or the limits of a kTrim.
   struct Command {
     Kind kind;
     size_t count = 0;
     int64_t count_max = 0;
     int64_t bytes_max = 0;
+    bool keep_dropped = false;
+    absl::Time since = absl::InfiniteFuture();  // kInDoubt.
+
+    bool has_sequences() const {
+      return kind == Kind::kRemove || kind == Kind::kRelease || kind == Kind::kInDoubt;
+    }
   };
 
   // A caller that waits. Lives on its stack.
@@ -60,8 +67,13 @@ struct PendingInbox {
     sequences.insert(sequences.end(), added.begin(), added.end());
   }
 
-  void AddTrim(int64_t count_max, int64_t bytes_max) {
-    commands.push_back({Kind::kTrim, 0, count_max, bytes_max});
+  void AddInDoubt(absl::Span<const uint64_t> added, absl::Time since) {
+    AddSequences(Kind::kInDoubt, added);
+    commands.back().since = since;
+  }
+
+  void AddTrim(int64_t count_max, int64_t bytes_max, bool keep_dropped) {
+    commands.push_back({Kind::kTrim, 0, count_max, bytes_max, keep_dropped});
   }
 };
 

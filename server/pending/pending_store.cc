@@ -30,7 +30,8 @@ PendingStore::PendingStore(const Options& options)
     : options_(options),
       path_(absl::StrCat(options.directory, "/pending.db")),
       log_path_(absl::StrCat(path_, "-wal")),
-      mark_(absl::StrCat(options.directory, "/high_water_mark")) {}
+      mark_(absl::StrCat(options.directory, "/high_water_mark")),
+      damage_log_(absl::StrCat(options.directory, "/damage.log")) {}
 
 PendingStore::~PendingStore() = default;
 
@@ -57,6 +58,19 @@ absl::StatusOr<uint64_t> PendingStore::Insert(const Operation& operation) {
   return ++next_.last_sequence;
 }
 
+absl::StatusOr<RemovedRecord> PendingStore::InsertAgain(RecordFields fields) {
+  const int64_t now_ms = absl::ToUnixMillis(options_.clock->WallNow());
+  if (fields.expires_at_ms.has_value() && *fields.expires_at_ms <= now_ms) {
+    fields.expires_at_ms.reset();
+  }
+  fields.sequence = next_.last_sequence + 1;
+  if (absl::Status status = table_->Insert(fields); !status.ok()) return status;
+  ++next_.record_count;
+  ++next_.last_sequence;
+  next_has_appends_ = true;
+  return KeyOf(fields);
+}
+
 absl::StatusOr<int64_t> PendingStore::DeleteRange(uint64_t first, uint64_t last) {
   absl::StatusOr<int64_t> deleted = table_->DeleteRange(first, last);
   if (!deleted.ok()) return Fail("remove", deleted.status());
@@ -69,9 +83,28 @@ absl::Status PendingStore::CopyToDeadLetters(uint64_t sequence, const DeadLetter
   return status.ok() ? status : Fail("remove", status);
 }
 
+absl::Status PendingStore::SetDeadLetterSent(uint64_t sequence, int64_t first_sent_at_ms,
+                                             uint64_t checksum) {
+  absl::Status status = table_->SetDeadLetterSent(sequence, first_sent_at_ms, checksum);
+  return status.ok() ? status : Fail("remove", status);
+}
+
+absl::Status PendingStore::DeleteDeadLetter(uint64_t sequence) {
+  absl::Status status = table_->DeleteDeadLetter(sequence);
+  return status.ok() ? status : Fail("remove", status);
+}
+
 absl::Status PendingStore::SetAside(uint64_t sequence) {
   ReportDamaged(sequence);
   return CopyToDamaged(sequence);
+}
+
+absl::Status PendingStore::SetAsideDeadLetter(uint64_t sequence) {
+  ReportError("read", absl::StrCat("dead letter ", sequence, " of ", path_,
+                                   " is damaged: it is set aside in the table `damaged`"));
+  absl::Status status = table_->CopyDeadLetterToDamaged(sequence, "its checksum does not match",
+                                                        options_.clock->WallNow());
+  return status.ok() ? status : Fail("remove", status);
 }
 
 absl::Status PendingStore::CopyToDamaged(uint64_t sequence) {
@@ -83,6 +116,7 @@ absl::Status PendingStore::CopyToDamaged(uint64_t sequence) {
 void PendingStore::ReportDamaged(uint64_t sequence) {
   ReportError("read", absl::StrCat("record ", sequence, " of ", path_,
                                    " is damaged: it is set aside in the table `damaged`"));
+  ++damaged_rows_;
 }
 
 absl::Status PendingStore::Commit() {
@@ -97,6 +131,11 @@ absl::Status PendingStore::Commit() {
   committed_ = next_;
   committed_log_bytes_ = LogBytes(database_->wal_frames());
   WriteMark();
+  if (damaged_rows_ > 0) {
+    NoteDamage(damaged_rows_, absl::StrCat("damaged records of ", path_,
+                                           " were set aside in its table `damaged`"));
+    damaged_rows_ = 0;
+  }
   if (options_.on_commit) {
     options_.on_commit(absl::FromChrono(options_.clock->SteadyNow() - start));
   }
@@ -105,8 +144,9 @@ absl::Status PendingStore::Commit() {
 
 // Without the mark the commit stands all the same; only damage to it would go unnoticed.
 void PendingStore::WriteMark() {
-  const absl::Status status =
-      mark_.Write({committed_.commit_number, committed_.last_sequence}, next_has_appends_);
+  const absl::Status status = mark_.Write({committed_.commit_number, committed_.last_sequence,
+                                           committed_.record_count, RecordTable::kFormatVersion},
+                                          next_has_appends_);
   if (!status.ok()) ReportError("append", std::string(status.message()));
 }
 
@@ -176,6 +216,16 @@ void PendingStore::Close() {
   table_.reset();
   database_.reset();
   lock_.reset();
+}
+
+void PendingStore::ReportDamage(int64_t records, const std::string& what) {
+  ReportError("open", what);
+  NoteDamage(records, what);
+}
+
+void PendingStore::NoteDamage(int64_t records, const std::string& what) {
+  const absl::Status status = damage_log_.Add(options_.clock->WallNow(), records, what);
+  if (!status.ok()) ReportError("open", std::string(status.message()));
 }
 
 void PendingStore::ReportError(absl::string_view op, const std::string& error) {

@@ -16,6 +16,7 @@
 #include "absl/types/optional.h"
 #include "server/base/clock.h"
 #include "server/base/operation.h"
+#include "server/pending/damage_log.h"
 #include "server/pending/folder_lock.h"
 #include "server/pending/high_water_mark.h"
 #include "server/pending/pending_queue.h"
@@ -43,8 +44,8 @@ class PendingStore {
   explicit PendingStore(const Options& options);
   ~PendingStore();
 
-  // Locks the folder, reads and verifies every record. Damage is reported through `on_error`, set
-  // aside and no error here.
+  // Locks the folder, reads and verifies every record. Damage is reported through `on_error` and in
+  // the damage log, set aside and no error here.
   absl::StatusOr<RecoveredQueue> Open();
 
   // After an error: cuts off what the failed commit may have left, opens the files anew, checks
@@ -56,6 +57,9 @@ class PendingStore {
   // The statements. Only while open.
   RecordTable* table() { return table_.get(); }
 
+  // Damage that nobody has acknowledged. Thread-safe.
+  QueueDamage GetDamage() const { return damage_log_.Get(); }
+
   // As of the last commit.
   const QueueState& committed() const { return committed_; }
 
@@ -65,11 +69,20 @@ class PendingStore {
   absl::Status Begin();
   // The sequence it will have.
   absl::StatusOr<uint64_t> Insert(const Operation& operation);
+  // Puts a dead letter back: what is in the queue now. A time to live that has passed is taken off.
+  // After an error the caller calls Fail, once it is done reading.
+  absl::StatusOr<RemovedRecord> InsertAgain(RecordFields fields);
+  // From the commit on it is noted that records up to `through` may have been sent, no others.
+  void SetSendingThrough(uint64_t through) { next_.sending_through = through; }
   // How many there were.
   absl::StatusOr<int64_t> DeleteRange(uint64_t first, uint64_t last);
   absl::Status CopyToDeadLetters(uint64_t sequence, const DeadLetterReason& reason);
+  // `checksum` is the one that it has then.
+  absl::Status SetDeadLetterSent(uint64_t sequence, int64_t first_sent_at_ms, uint64_t checksum);
+  absl::Status DeleteDeadLetter(uint64_t sequence);
   // Reports the record as damaged and keeps a copy of it; the caller deletes it.
   absl::Status SetAside(uint64_t sequence);
+  absl::Status SetAsideDeadLetter(uint64_t sequence);
   // OK: synced.
   absl::Status Commit();
 
@@ -94,13 +107,19 @@ class PendingStore {
   absl::Status CopyToDamaged(uint64_t sequence);
   void ReportDamaged(uint64_t sequence);
   absl::Status OpenDatabase();
+  bool WasOfKnownFormat() const;
+  absl::Status UpgradeFormat(SqliteDatabase* database, int64_t version);
   absl::Status CheckHighWaterMark(const absl::optional<HighWaterMark::Position>& known);
   absl::Status ReportLostCommits(const HighWaterMark::Position& known);
-  absl::StatusOr<std::vector<RemovedRecord>> LoadRecords();
+  absl::Status LoadRecords(RecoveredQueue* recovered);
   absl::Status Rebuild(const absl::Status& damage);
+  absl::Status StartAnew(const absl::Status& damage,
+                         const absl::optional<HighWaterMark::Position>& known);
   absl::Status Repair();
   absl::Status SetAsideLog(std::string* kept_as);
   void WriteMark();
+  void ReportDamage(int64_t records, const std::string& what);
+  void NoteDamage(int64_t records, const std::string& what);
   void ReportError(absl::string_view op, const std::string& error);
   absl::Status WithPath(const absl::Status& status) const;
 
@@ -109,6 +128,7 @@ class PendingStore {
   const std::string log_path_;
   absl::optional<FolderLock> lock_;
   HighWaterMark mark_;
+  DamageLog damage_log_;
 
   std::unique_ptr<SqliteDatabase> database_;  // Null while not open.
   std::unique_ptr<RecordTable> table_;        // Statements of `database_`.
@@ -117,6 +137,7 @@ class PendingStore {
   bool next_has_appends_ = false;
 
   std::vector<uint64_t> damaged_;                // Found by Open and not yet set aside.
+  int64_t damaged_rows_ = 0;                     // Reported, and not yet in the damage log.
   absl::optional<uint64_t> lost_behind_commit_;  // A loss that has been reported.
 
   // The size of the log as of the last commit; empty while it is not known. What a failed commit

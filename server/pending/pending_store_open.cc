@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -33,37 +34,39 @@ std::string Settings(int64_t max_file_bytes) {
 
 absl::StatusOr<RecoveredQueue> PendingStore::Open() {
   absl::Status status = CreateFiles();
-  if (status.ok()) status = OpenDatabase();
+  if (!status.ok()) return WithPath(status);
+  const absl::optional<HighWaterMark::Position> mark = mark_.Read();
+  status = OpenDatabase();
+  if (absl::IsDataLoss(status)) status = StartAnew(status, mark);
   if (!status.ok()) return WithPath(status);
 
-  const absl::optional<HighWaterMark::Position> mark = mark_.Read();
   const int64_t expected_count = committed_.record_count;
   status = CheckHighWaterMark(mark);
   if (!status.ok()) return WithPath(status);
 
   RecoveredQueue recovered;
-  absl::StatusOr<std::vector<RemovedRecord>> records = LoadRecords();
-  if (absl::IsDataLoss(records.status())) {
-    status = Rebuild(records.status());
-    if (!status.ok()) return WithPath(status);
-    records = LoadRecords();
+  status = LoadRecords(&recovered);
+  if (absl::IsDataLoss(status)) {
+    status = Rebuild(status);
+    if (status.ok()) status = LoadRecords(&recovered);
   }
-  if (!records.ok()) return WithPath(records.status());
-  recovered.records = *std::move(records);
-  const absl::StatusOr<int64_t> dead_letters = table_->CountDeadLetters();
-  if (!dead_letters.ok()) return WithPath(dead_letters.status());
-  recovered.dead_letters = *dead_letters;
+  if (!status.ok()) return WithPath(status);
+  status = table_->CountDeadLetters(&recovered);
+  if (!status.ok()) return WithPath(status);
 
   const int64_t found_count = recovered.records.size() + damaged_.size();
   if (found_count != expected_count) {
-    ReportError("open", absl::StrCat(path_, " holds ", found_count, " records where ",
-                                     expected_count, " were committed: some are lost"));
+    ReportDamage(std::max<int64_t>(0, expected_count - found_count),
+                 absl::StrCat(path_, " holds ", found_count, " records where ", expected_count,
+                              " were committed: some are lost"));
   }
   committed_.record_count = found_count;
   if (!recovered.records.empty()) {
     committed_.last_sequence =
         std::max(committed_.last_sequence, recovered.records.back().sequence);
   }
+  // It was noted ahead of what there was: what is appended from now on has surely not been sent.
+  committed_.sending_through = std::min(committed_.sending_through, committed_.last_sequence);
   // A disk that is full or fails must not keep the router from starting: the writer goes on trying.
   Repair().IgnoreError();
   return recovered;
@@ -75,13 +78,14 @@ absl::Status PendingStore::CreateFiles() {
   absl::StatusOr<FolderLock> lock = FolderLock::Acquire(options_.directory);
   if (!lock.ok()) return lock.status();
   lock_.emplace(*std::move(lock));
+  damage_log_.Open();
   // SQLite would delete a log that has lost its database.
   if (FileSizeBytes(path_) <= 0 && FileSizeBytes(log_path_) > 0) {
     std::string kept_as;
     if (status = SetAsideLog(&kept_as); !status.ok()) return status;
-    ReportError("open",
-                absl::StrCat(path_, " is missing or empty, and its log is not: the log is kept as ",
-                             kept_as));
+    ReportDamage(
+        0, absl::StrCat(path_, " is missing or empty, and its log is not: the log is kept as ",
+                        kept_as));
   }
   // Created here for its permissions; SQLite gives its other files the same.
   absl::StatusOr<FileDescriptor> file = OpenFile(path_, O_RDWR | O_CREAT);
@@ -93,12 +97,24 @@ absl::Status PendingStore::OpenDatabase() {
   absl::StatusOr<std::unique_ptr<SqliteDatabase>> database = SqliteDatabase::Open(path_);
   if (!database.ok()) return database.status();
   absl::Status status = (*database)->Execute(Settings(options_.max_file_bytes));
-  if (status.ok()) status = RecordTable::EnsureFormat(database->get());
   if (!status.ok()) return status;
+  const absl::StatusOr<int64_t> version = RecordTable::EnsureFormat(database->get());
+  if (!version.ok()) {
+    const absl::StatusOr<int64_t> said = (*database)->QueryInt64("PRAGMA user_version");
+    const bool known = said.ok() && *said >= 1 && *said <= RecordTable::kFormatVersion;
+    if (!said.ok() || known || !WasOfKnownFormat()) return version.status();
+    return absl::DataLossError(
+        absl::StrCat("the header of ", path_, " is damaged: ", version.status().message()));
+  }
   const absl::StatusOr<std::string> mode = (*database)->QueryText("PRAGMA journal_mode = WAL");
   if (!mode.ok()) return mode.status();
   if (*mode != "wal") return absl::FailedPreconditionError("it cannot have a write-ahead log");
+  // The file may be written, or it would not have been opened: the database does not know itself.
+  if ((*database)->is_read_only()) {
+    return absl::DataLossError(absl::StrCat("the header of ", path_, " is damaged"));
+  }
   status = (*database)->Execute("PRAGMA synchronous = FULL");
+  if (status.ok()) status = UpgradeFormat(database->get(), *version);
   if (!status.ok()) return status;
   absl::StatusOr<std::unique_ptr<RecordTable>> table = RecordTable::Prepare(database->get());
   if (!table.ok()) return table.status();
@@ -111,13 +127,35 @@ absl::Status PendingStore::OpenDatabase() {
   return absl::OkStatus();
 }
 
+// Whether the mark says that the database is ours and of a known version, whatever it says itself.
+bool PendingStore::WasOfKnownFormat() const {
+  const absl::optional<HighWaterMark::Position> known = mark_.Read();
+  return known.has_value() && known->format_version >= 1 &&
+         known->format_version <= RecordTable::kFormatVersion;
+}
+
+absl::Status PendingStore::UpgradeFormat(SqliteDatabase* database, int64_t version) {
+  if (version == RecordTable::kFormatVersion) return absl::OkStatus();
+  // A log that has lost commits is copied aside before anything is written behind them.
+  const absl::optional<HighWaterMark::Position> known = mark_.Read();
+  const absl::StatusOr<int64_t> commit_number =
+      database->QueryInt64("SELECT commit_number FROM queue_state");
+  if (!commit_number.ok()) return commit_number.status();
+  if (known.has_value() && static_cast<int64_t>(known->commit_number) > *commit_number) {
+    std::string kept_as;
+    if (absl::Status status = SetAsideLog(&kept_as); !status.ok()) return status;
+  }
+  return RecordTable::Upgrade(database, version);
+}
+
 // Compares what the database says with what is known to have been committed.
 absl::Status PendingStore::CheckHighWaterMark(
     const absl::optional<HighWaterMark::Position>& known) {
   if (!known.has_value()) {
     if (committed_.commit_number == 0) return absl::OkStatus();
-    ReportError("open", absl::StrCat("the high-water mark in ", options_.directory,
-                                     " cannot be read: a loss would go unnoticed this time"));
+    ReportDamage(0, absl::StrCat("the high-water mark in ", options_.directory,
+                                 " cannot be read: a loss would go unnoticed this time"));
+    committed_.sending_through = committed_.last_sequence;
     return absl::OkStatus();
   }
   const uint64_t last_sequence = std::max(committed_.last_sequence, known->last_sequence);
@@ -132,6 +170,8 @@ absl::Status PendingStore::CheckHighWaterMark(
   }
   committed_.commit_number = known->commit_number;
   committed_.last_sequence = last_sequence;
+  // What was noted is among what is lost.
+  committed_.sending_through = std::max(committed_.sending_through, last_sequence);
   return absl::OkStatus();
 }
 
@@ -139,12 +179,17 @@ absl::Status PendingStore::ReportLostCommits(const HighWaterMark::Position& know
   std::string kept_as;
   absl::Status status = SetAsideLog(&kept_as);
   if (!status.ok()) return status;
-  ReportError(
-      "open",
+  int64_t missing = static_cast<int64_t>(known.last_sequence - committed_.last_sequence);
+  if (known.record_count != HighWaterMark::Position::kUnknown) {
+    missing = std::min(missing, known.record_count);
+  }
+  ReportDamage(
+      missing,
       absl::StrCat(
           path_, " has lost its last ", known.commit_number - committed_.commit_number,
-          " commits: the log is damaged. Messages ", committed_.last_sequence + 1, " to ",
-          known.last_sequence, " may be missing, and delivered ones be sent again. ",
+          " commits: the log is damaged. At most ", missing, " queued messages are missing, of ",
+          committed_.last_sequence + 1, " to ", known.last_sequence,
+          "; delivered ones may be sent again. ",
           kept_as.empty() ? "There is no log" : absl::StrCat("The log is kept as ", kept_as)));
   return status;
 }
@@ -155,9 +200,10 @@ absl::Status PendingStore::SetAsideLog(std::string* kept_as) {
   return CopyFile(log_path_, *kept_as);
 }
 
-absl::StatusOr<std::vector<RemovedRecord>> PendingStore::LoadRecords() {
-  std::vector<RemovedRecord> records;
-  records.reserve(std::max<int64_t>(0, committed_.record_count));
+absl::Status PendingStore::LoadRecords(RecoveredQueue* recovered) {
+  recovered->records.clear();
+  recovered->ids.clear();
+  recovered->records.reserve(std::max<int64_t>(0, committed_.record_count));
   uint64_t last = 0;
   bool ordered = true;
   absl::Status status = table_->ReadRecords(
@@ -166,7 +212,11 @@ absl::StatusOr<std::vector<RemovedRecord>> PendingStore::LoadRecords() {
         ordered = ordered && fields.sequence > last;
         last = fields.sequence;
         if (intact) {
-          records.push_back({fields.sequence, fields.key_hash, fields.size_bytes});
+          recovered->records.push_back(KeyOf(fields));
+          if (fields.caller_chose_id != 0) {
+            recovered->ids.push_back(
+                {fields.sequence, HashMessageId(fields.message_id), ContentHashOf(fields)});
+          }
         } else {
           damaged_.push_back(fields.sequence);
           ReportDamaged(fields.sequence);
@@ -175,7 +225,7 @@ absl::StatusOr<std::vector<RemovedRecord>> PendingStore::LoadRecords() {
       });
   if (!status.ok()) return status;
   if (!ordered) return absl::DataLossError(absl::StrCat(path_, " has rows out of order"));
-  return records;
+  return status;
 }
 
 // The structure of the database is damaged: puts a new one in its place, with every intact record,
@@ -184,27 +234,63 @@ absl::Status PendingStore::Rebuild(const absl::Status& damage) {
   const std::string new_path = absl::StrCat(path_, ".new");
   const std::string kept_as =
       absl::StrCat(path_, ".damaged-", absl::ToUnixMillis(options_.clock->WallNow()));
-  absl::Status status = SalvageRecords(table_.get(), committed_, new_path);
+  absl::Status status = SalvageRecords(table_.get(), committed_, new_path).status();
   if (!status.ok()) return status;
   table_.reset();
   database_->Abandon();
   database_.reset();
   damaged_.clear();
+  damaged_rows_ = 0;
   status = ReplaceDatabase(path_, new_path, kept_as);
   if (!status.ok()) return status;
-  ReportError("open", absl::StrCat(damage.message(), ": ", path_, " is kept as ", kept_as,
-                                   ", and rebuilt from the records that can be read"));
+  ReportDamage(0, absl::StrCat(damage.message(), ": ", path_, " is kept as ", kept_as,
+                               ", and rebuilt from the records that can be read"));
   const QueueState known = committed_;
   status = OpenDatabase();
   if (!status.ok()) return status;
   status = CopyDeadLetters(database_.get(), kept_as);
   if (!status.ok()) {
-    ReportError("open", absl::StrCat("the dead letters could not be copied from ", kept_as, ": ",
-                                     status.message()));
+    ReportDamage(0, absl::StrCat("the dead letters could not be copied from ", kept_as, ": ",
+                                 status.message()));
   }
   committed_.commit_number = known.commit_number;
   committed_.last_sequence = known.last_sequence;
+  committed_.sending_through = known.sending_through;
   return absl::OkStatus();
+}
+
+// The database cannot even be opened: keeps it as it is, and goes on with what can be read around
+// its first page, or with nothing.
+absl::Status PendingStore::StartAnew(const absl::Status& damage,
+                                     const absl::optional<HighWaterMark::Position>& known) {
+  const std::string new_path = absl::StrCat(path_, ".new");
+  const std::string kept_as =
+      absl::StrCat(path_, ".damaged-", absl::ToUnixMillis(options_.clock->WallNow()));
+  QueueState state;
+  // Open brings it down to what there is.
+  state.sending_through = std::numeric_limits<int64_t>::max();
+  if (known.has_value()) {
+    state.commit_number = known->commit_number;
+    state.last_sequence = known->last_sequence;
+  }
+  absl::StatusOr<Salvaged> salvaged = SalvageWithoutFirstPage(path_, state, new_path);
+  if (!salvaged.ok()) {
+    const absl::Status created = SalvageRecords(nullptr, state, new_path).status();
+    if (!created.ok()) return created;
+    salvaged = Salvaged{0, salvaged.status()};
+  }
+  absl::Status status = ReplaceDatabase(path_, new_path, kept_as);
+  if (!status.ok()) return status;
+  const bool counted =
+      known.has_value() && known->record_count != HighWaterMark::Position::kUnknown;
+  const int64_t missing =
+      counted ? std::max<int64_t>(0, known->record_count - salvaged->records) : 0;
+  ReportDamage(missing, absl::StrCat(damage.message(), ": ", path_, " is kept as ", kept_as, "; ",
+                                     salvaged->records, " queued messages could be read from it, ",
+                                     counted ? absl::StrCat(missing) : "an unknown number of",
+                                     " are missing, its dead letters are ",
+                                     salvaged->dead_letters.ok() ? "copied" : "not copied"));
+  return OpenDatabase();
 }
 
 // Sets damaged rows aside, and proves by a commit that the disk works.
@@ -236,17 +322,20 @@ absl::Status PendingStore::Reopen() {
     committed_log_bytes_ = log_bytes;
     return Fail("open", status);
   }
-  status = CheckHighWaterMark(HighWaterMark::Position{known.commit_number, known.last_sequence});
+  status = CheckHighWaterMark(
+      HighWaterMark::Position{known.commit_number, known.last_sequence, known.record_count});
   if (!status.ok()) {
     committed_ = known;
     return Fail("open", status);
   }
+  committed_.sending_through = std::max(committed_.sending_through, known.sending_through);
   if (status = Repair(); !status.ok()) return status;
   const absl::StatusOr<int64_t> count = database_->QueryInt64("SELECT count(*) FROM pending");
   if (!count.ok()) return Fail("open", count.status());
   if (*count != committed_.record_count) {
-    ReportError("open", absl::StrCat(path_, " holds ", *count, " records where ",
-                                     committed_.record_count, " were committed: some are lost"));
+    ReportDamage(std::max<int64_t>(0, committed_.record_count - *count),
+                 absl::StrCat(path_, " holds ", *count, " records where ", committed_.record_count,
+                              " were committed: some are lost"));
     committed_.record_count = *count;
   }
   return status;

@@ -41,9 +41,17 @@ absl::StatusOr<RecoveredQueue> PendingWriter::Open(PendingQueue::Observer* obser
   observer_ = observer;
   absl::StatusOr<RecoveredQueue> recovered = store_.Open();
   if (!recovered.ok()) return recovered;
+  doubts_.SetRecoveredThrough(sending_through());
   current_.count = recovered->records.size();
-  for (const RemovedRecord& record : recovered->records) current_.bytes += record.size_bytes;
+  for (const RemovedRecord& record : recovered->records) {
+    current_.bytes += record.size_bytes;
+    if (record.expire_time != absl::InfiniteFuture()) {
+      expiring_.emplace(record.expire_time, record.sequence);
+    }
+  }
   current_.dead_letters = recovered->dead_letters;
+  current_.dead_letter_bytes = recovered->dead_letter_bytes;
+  current_.dead_letters_by_label = recovered->dead_letters_by_label;
   if (store_.is_open()) {
     RefreshOldest();
     PublishStats();
@@ -71,24 +79,28 @@ void PendingWriter::Execute(const PendingInbox& work) {
   }
   if (!work.operations.empty()) observer_->OnAppended(work.operations, room);
   TellRemoved(changes.removed, RemovalCause::kDroppedOldest);
+  TellRemoved(changes.kept, RemovalCause::kDroppedAndKept);
   if (!failing()) {
     status = store_.CheckpointIfDue();
     if (!status.ok()) StopUntilRecovered(status).IgnoreError();
   }
 }
 
-// Claims are in memory, so releases need no commit; removals stay claimed until they are committed.
+// Claims and doubts are in memory, so they need no commit; removals stay claimed until they are
+// committed.
 void PendingWriter::TakeClaims(const PendingInbox& work) {
   size_t next = 0;
   for (const PendingInbox::Command& command : work.commands) {
-    const bool removes = command.kind == PendingInbox::Kind::kRemove;
-    if (!removes && command.kind != PendingInbox::Kind::kRelease) continue;
+    if (!command.has_sequences()) continue;
     for (size_t i = 0; i < command.count; ++i, ++next) {
       const uint64_t sequence = work.sequences[next];
-      if (!removes) {
+      if (!claimed_.contains(sequence)) continue;
+      if (command.kind == PendingInbox::Kind::kRelease) {
         claimed_.erase(sequence);
-      } else if (claimed_.contains(sequence)) {
+      } else if (command.kind == PendingInbox::Kind::kRemove) {
         delivered_.push_back(sequence);
+      } else {
+        doubts_.Add(sequence, command.since);
       }
     }
   }
@@ -108,7 +120,7 @@ absl::Status PendingWriter::RunTransaction(const PendingInbox& work, bool with_a
   for (const PendingInbox::Command& command : work.commands) {
     if (!status.ok()) return status;
     if (command.kind == PendingInbox::Kind::kTrim) {
-      status = Trim(command.count_max, command.bytes_max, changes);
+      status = Trim(command, changes);
     } else if (command.kind == PendingInbox::Kind::kAppend && appends) {
       status =
           InsertAll(absl::MakeConstSpan(work.operations).subspan(next, command.count), changes);
@@ -144,22 +156,6 @@ absl::Status PendingWriter::InsertAll(absl::Span<Operation* const> operations, C
   return absl::OkStatus();
 }
 
-absl::Status PendingWriter::Trim(int64_t count_max, int64_t bytes_max, Changes* changes) {
-  int64_t count = current_.count + changes->count;
-  int64_t bytes = current_.bytes + changes->bytes;
-  std::vector<RemovedRecord> oldest;
-  absl::Status status = store_.table()->ReadKeys(0, [&](const RemovedRecord& record) {
-    if (count <= count_max && bytes <= bytes_max) return Reading::kStop;
-    if (claimed_.contains(record.sequence)) return Reading::kContinue;
-    oldest.push_back(record);
-    --count;
-    bytes -= record.size_bytes;
-    return Reading::kContinue;
-  });
-  if (!status.ok()) return store_.Fail("remove", status);
-  return DeleteRecords(oldest, changes);
-}
-
 absl::Status PendingWriter::DeleteRecords(absl::Span<const RemovedRecord> records,
                                           Changes* changes) {
   std::vector<uint64_t> sequences;
@@ -188,14 +184,49 @@ void PendingWriter::Apply(const Changes& changes) {
   for (size_t i = 0; i < changes.appended.size(); ++i) {
     changes.appended[i]->operation_id = changes.first_sequence + i;
   }
-  for (uint64_t sequence : changes.delivered) claimed_.erase(sequence);
-  for (const RemovedRecord& record : changes.removed) claimed_.erase(record.sequence);
+  for (size_t i = 0; i < changes.appended.size(); ++i) {
+    const absl::Time expire_time = changes.appended[i]->expire_time;
+    if (expire_time == absl::InfiniteFuture()) continue;
+    expiring_.emplace(absl::FromUnixMillis(absl::ToUnixMillis(expire_time)),
+                      changes.first_sequence + i);
+  }
+  for (uint64_t sequence : changes.delivered) {
+    ForgetExpiry(claimed_[sequence]);
+    Forget(sequence);
+  }
+  for (const auto* records : {&changes.removed, &changes.kept}) {
+    for (const RemovedRecord& record : *records) {
+      ForgetExpiry(record);
+      Forget(record.sequence);
+    }
+    current_.taken_total += records->size();
+  }
+  for (const RemovedRecord& record : changes.kept) CountDeadLetter(record, kDroppedOldestLabel);
   const bool was_empty = current_.count == 0;
   current_.count += changes.count;
   current_.bytes += changes.bytes;
   current_.removed_total += changes.delivered.size();
-  if (was_empty || !changes.delivered.empty() || !changes.removed.empty()) RefreshOldest();
+  const bool took = !changes.delivered.empty() || !changes.removed.empty() || !changes.kept.empty();
+  if (was_empty || took) RefreshOldest();
   PublishStats();
+}
+
+void PendingWriter::Forget(uint64_t sequence) {
+  claimed_.erase(sequence);
+  doubts_.Forget(sequence);
+}
+
+absl::Status PendingWriter::NoteSending(uint64_t through) {
+  if (failing()) return failure_;
+  return SetSendingThrough(std::max(through, sending_through()));
+}
+
+absl::Status PendingWriter::SetSendingThrough(uint64_t through) {
+  absl::Status status = store_.Begin();
+  if (!status.ok()) return StopUntilRecovered(status);
+  store_.SetSendingThrough(through);
+  status = store_.Commit();
+  return status.ok() ? status : StopUntilRecovered(status);
 }
 
 absl::Status PendingWriter::Claim(uint64_t after, int64_t count_max, int64_t bytes_max,
@@ -210,12 +241,13 @@ absl::Status PendingWriter::Claim(uint64_t after, int64_t count_max, int64_t byt
         if (!records->empty() && bytes + fields.size_bytes > bytes_max) return Reading::kStop;
         absl::StatusOr<PendingRecord> record = ToPendingRecord(fields, true);
         if (!intact || !record.ok()) {
-          damaged.push_back({fields.sequence, fields.key_hash, fields.size_bytes});
+          damaged.push_back(KeyOf(fields));
           return Reading::kContinue;
         }
         record->claimed = true;
+        record->first_sent_time = doubts_.FirstSentTime(*record);
         bytes += fields.size_bytes;
-        claimed_[fields.sequence] = {fields.sequence, fields.key_hash, fields.size_bytes};
+        claimed_[fields.sequence] = KeyOf(fields);
         records->push_back(*std::move(record));
         return static_cast<int64_t>(records->size()) < count_max ? Reading::kContinue
                                                                  : Reading::kStop;
@@ -240,10 +272,11 @@ absl::Status PendingWriter::Scan(uint64_t after, int64_t count_max, bool with_pa
         const bool claimed = claimed_.contains(fields.sequence);
         if (!intact || !record.ok()) {
           // One that is being delivered was intact when it was claimed.
-          if (!claimed) damaged.push_back({fields.sequence, fields.key_hash, fields.size_bytes});
+          if (!claimed) damaged.push_back(KeyOf(fields));
           return Reading::kContinue;
         }
         record->claimed = claimed;
+        record->first_sent_time = doubts_.FirstSentTime(*record);
         bytes += fields.size_bytes;
         records->push_back(*std::move(record));
         return static_cast<int64_t>(records->size()) < count_max ? Reading::kContinue
@@ -290,25 +323,6 @@ absl::Status PendingWriter::Purge(absl::Span<const uint64_t> sequences, int64_t*
   return status;
 }
 
-absl::Status PendingWriter::MoveToDeadLetters(uint64_t sequence, const DeadLetterReason& reason) {
-  if (failing()) return failure_;
-  const auto claimed = claimed_.find(sequence);
-  if (claimed == claimed_.end()) {
-    return absl::FailedPreconditionError(absl::StrCat("record ", sequence, " is not claimed"));
-  }
-  const RemovedRecord record = claimed->second;
-  Changes changes;
-  absl::Status status = store_.Begin();
-  if (status.ok()) status = store_.CopyToDeadLetters(sequence, reason);
-  if (status.ok()) status = DeleteRecords(absl::MakeConstSpan(&record, 1), &changes);
-  if (status.ok()) status = store_.Commit();
-  if (!status.ok()) return StopUntilRecovered(status);
-  ++current_.dead_letters;
-  Apply(changes);
-  TellRemoved(changes.removed, RemovalCause::kDeadLettered);
-  return status;
-}
-
 void PendingWriter::TellRemoved(absl::Span<const RemovedRecord> records, RemovalCause cause) {
   if (!records.empty()) observer_->OnRemoved(records, cause);
 }
@@ -349,7 +363,9 @@ bool PendingWriter::ShrinkSome() {
   return more.ok() && *more;
 }
 
-void PendingWriter::Close() {
+void PendingWriter::Close(uint64_t sent_through) {
+  const uint64_t noted = std::max(sent_through, doubts_.recovered_through());
+  if (!failing() && noted < sending_through()) SetSendingThrough(noted).IgnoreError();
   // Also cuts off what a failed commit has left, which would otherwise come back with the next
   // start.
   if (failing()) {
@@ -361,11 +377,15 @@ void PendingWriter::Close() {
 }
 
 PendingQueueStats PendingWriter::GetStats() const {
+  QueueDamage damage = store_.GetDamage();
   absl::MutexLock lock(&stats_mutex_);
-  return stats_;
+  PendingQueueStats stats = stats_;
+  stats.damage = std::move(damage);
+  return stats;
 }
 
 void PendingWriter::PublishStats() {
+  current_.next_expire_time = expiring_.empty() ? absl::InfiniteFuture() : expiring_.begin()->first;
   absl::MutexLock lock(&stats_mutex_);
   stats_ = current_;
 }

@@ -4,9 +4,11 @@
 #define ROUTER_SERVER_PENDING_PENDING_WRITER_H_
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -14,6 +16,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "server/base/operation.h"
+#include "server/pending/doubts.h"
 #include "server/pending/pending_inbox.h"
 #include "server/pending/pending_queue.h"
 #include "server/pending/pending_store.h"
@@ -35,8 +38,15 @@ class PendingWriter {
                      std::vector<PendingRecord>* records);
   absl::Status Scan(uint64_t after, int64_t count_max, bool with_payload,
                     std::vector<PendingRecord>* records);
+  absl::Status NoteSending(uint64_t through);
   absl::Status Purge(absl::Span<const uint64_t> sequences, int64_t* purged);
-  absl::Status MoveToDeadLetters(uint64_t sequence, const DeadLetterReason& reason);
+  absl::Status ClaimExpired(absl::Time now, int64_t count_max, int64_t bytes_max,
+                            std::vector<RemovedRecord>* records);
+  absl::Status MoveToDeadLetters(absl::Span<const DeadLetterVerdict> verdicts);
+  absl::Status ScanDeadLetters(uint64_t after, int64_t count_max, bool with_payload,
+                               std::vector<DeadLetter>* dead_letters);
+  absl::Status RedriveDeadLetters(absl::Span<const uint64_t> sorted_sequences, int64_t* redriven);
+  absl::Status PurgeDeadLetters(absl::Span<const uint64_t> sorted_sequences, int64_t* purged);
 
   // While the store is not open: how long to wait until the next Recover. Zero: now.
   bool failing() const { return !store_.is_open(); }
@@ -46,10 +56,14 @@ class PendingWriter {
   // Gives unused disk space back, a little at a time; false when there is nothing more to do.
   bool ShrinkSome();
 
-  // Commits what is left, if it can be, and closes the files.
-  void Close();
+  // Commits what is left, if it can be, and closes the files. `sent_through`: no later record has
+  // been sent.
+  void Close(uint64_t sent_through);
 
   PendingQueueStats GetStats() const;
+
+  // Durably noted: records up to it may have been sent.
+  uint64_t sending_through() const { return store_.committed().sending_through; }
 
  private:
   // What one transaction changes; takes effect in memory when it is committed.
@@ -58,30 +72,55 @@ class PendingWriter {
     uint64_t first_sequence = 0;
     std::vector<uint64_t> delivered;
     std::vector<RemovedRecord> removed;  // For another reason.
+    std::vector<RemovedRecord> kept;     // Dropped to make room, and dead letters now.
     int64_t count = 0;                   // What they add, or take.
     int64_t bytes = 0;
+  };
+
+  // What a transaction takes out of the dead letters.
+  struct DeadLetterChanges {
+    std::vector<RemovedRecord> taken;
+    std::vector<size_t> labels;           // Of each of them, in kDeadLetterLabels.
+    std::vector<RemovedRecord> put_back;  // Those of them that are in the queue again.
+    std::vector<uint64_t> damaged;        // Not taken: they have to be set aside.
   };
 
   void TakeClaims(const PendingInbox& work);
   absl::Status RunTransaction(const PendingInbox& work, bool with_appends, Changes* changes);
   absl::Status DeleteDelivered(Changes* changes);
   absl::Status InsertAll(absl::Span<Operation* const> operations, Changes* changes);
-  absl::Status Trim(int64_t count_max, int64_t bytes_max, Changes* changes);
+  absl::Status Trim(const PendingInbox::Command& limits, Changes* changes);
   absl::Status DeleteRecords(absl::Span<const RemovedRecord> records, Changes* changes);
+  // Both in order of sequence.
+  absl::Status DropRecords(absl::Span<const RemovedRecord> gone,
+                           absl::Span<const RemovedRecord> kept, Changes* changes);
   absl::Status DeleteSequences(absl::Span<const uint64_t> sorted_sequences);
+  absl::Status SetSendingThrough(uint64_t through);
   absl::Status SetAside(const std::vector<RemovedRecord>& damaged);
+  absl::Status Bury(uint64_t sequence, const DeadLetterReason& reason);
+  absl::Status TakeDeadLetter(uint64_t sequence, bool put_back, DeadLetterChanges* changes);
+  absl::Status TakeDeadLetters(absl::Span<const uint64_t> sorted_sequences, bool put_back,
+                               DeadLetterChanges* changes);
+  absl::Status SetAsideDeadLetters(absl::Span<const uint64_t> damaged);
+  void Apply(const DeadLetterChanges& changes);
 
+  void Forget(uint64_t sequence);
   void Apply(const Changes& changes);
   void TellRemoved(absl::Span<const RemovedRecord> records, RemovalCause cause);
   void RefreshOldest();
   // The store has failed: refuses everything until Recover succeeds. Returns what callers are told.
   absl::Status StopUntilRecovered(const absl::Status& status);
+  void CountDeadLetter(const RemovedRecord& record, absl::string_view label);
+  void ForgetExpiry(const RemovedRecord& record);
   void PublishStats() ABSL_LOCKS_EXCLUDED(stats_mutex_);
 
   PendingStore store_;
   PendingQueue::Observer* observer_ = nullptr;
   absl::flat_hash_map<uint64_t, RemovedRecord> claimed_;
+  Doubts doubts_;
   std::vector<uint64_t> delivered_;  // To be removed; claimed until they are.
+  // Every record that expires, by time and sequence.
+  absl::btree_set<std::pair<absl::Time, uint64_t>> expiring_;
   PendingQueueStats current_;
 
   absl::Status failure_;  // Why the store is not open.

@@ -12,7 +12,7 @@ namespace {
 
 constexpr int64_t kGuaranteeStored = 1;
 constexpr int64_t kGuaranteeReceived = 2;
-constexpr int64_t kNeverExpires = std::numeric_limits<int64_t>::max();
+constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 constexpr size_t kLengthBytes = 4;
 
 int64_t GuaranteeColumn(Guarantee guarantee) {
@@ -23,6 +23,10 @@ int64_t GuaranteeColumn(Guarantee guarantee) {
       return kGuaranteeReceived;
   }
   return kGuaranteeStored;
+}
+
+Guarantee GuaranteeOf(const RecordFields& fields) {
+  return fields.guarantee == kGuaranteeReceived ? Guarantee::kReceived : Guarantee::kStored;
 }
 
 void PutLittleEndian(uint64_t value, size_t size, char* out) {
@@ -55,7 +59,7 @@ uint64_t RecordChecksum(const RecordFields& fields) {
   const uint64_t numbers[] = {
       fields.sequence,
       static_cast<uint64_t>(fields.accepted_at_ms),
-      static_cast<uint64_t>(fields.expires_at_ms.value_or(kNeverExpires)),
+      static_cast<uint64_t>(fields.expires_at_ms.value_or(kNever)),
       fields.key_hash,
       static_cast<uint64_t>(fields.size_bytes),
       static_cast<uint64_t>(fields.guarantee),
@@ -71,6 +75,14 @@ uint64_t RecordChecksum(const RecordFields& fields) {
     PutLittleEndian(numbers[i], sizeof(uint64_t), bytes + i * sizeof(uint64_t));
   }
   uint64_t hash = XXH3_64bits(bytes, sizeof(bytes));
+  // Rows of format 1 have neither.
+  if (fields.first_sent_at_ms.has_value() || fields.content_hash.has_value()) {
+    char added[2 * sizeof(uint64_t)];
+    PutLittleEndian(static_cast<uint64_t>(fields.first_sent_at_ms.value_or(kNever)),
+                    sizeof(uint64_t), added);
+    PutLittleEndian(fields.content_hash.value_or(0), sizeof(uint64_t), added + sizeof(uint64_t));
+    hash = XXH3_64bits_withSeed(added, sizeof(added), hash);
+  }
   for (absl::string_view text :
        {fields.message_id, fields.subject, fields.ordering_key, fields.headers, fields.payload}) {
     hash = XXH3_64bits_withSeed(text.data(), text.size(), hash);
@@ -114,7 +126,33 @@ RecordFields FieldsOf(const Operation& operation, uint64_t sequence,
   fields.ordering_key = operation.ordering_key;
   fields.headers = encoded_headers;
   fields.payload = operation.message.payload;
+  if (operation.first_sent_time != absl::InfiniteFuture()) {
+    fields.first_sent_at_ms = absl::ToUnixMillis(operation.first_sent_time);
+  }
+  if (operation.message.caller_chose_id) fields.content_hash = operation.content_hash;
   return fields;
+}
+
+uint64_t ContentHashOf(const RecordFields& fields) {
+  if (fields.content_hash.has_value()) return *fields.content_hash;
+  std::vector<std::pair<std::string, std::string>> decoded;
+  DecodeHeaders(fields.headers, &decoded);
+  std::vector<Header> headers;
+  for (const auto& [key, value] : decoded) headers.push_back({key, value});
+  Message message;
+  message.subject = fields.subject;
+  message.payload = fields.payload;
+  message.headers = headers;
+  message.guarantee = GuaranteeOf(fields);
+  return HashContent(message, fields.ordering_key);
+}
+
+RemovedRecord KeyOf(const RecordFields& fields) {
+  RemovedRecord key = {fields.sequence, fields.key_hash, fields.size_bytes};
+  if (fields.expires_at_ms.has_value()) {
+    key.expire_time = absl::FromUnixMillis(*fields.expires_at_ms);
+  }
+  return key;
 }
 
 absl::StatusOr<PendingRecord> ToPendingRecord(const RecordFields& fields, bool with_payload) {
@@ -133,11 +171,13 @@ absl::StatusOr<PendingRecord> ToPendingRecord(const RecordFields& fields, bool w
   record.message_id = std::string(fields.message_id);
   record.caller_chose_id = fields.caller_chose_id != 0;
   record.ordering_key = std::string(fields.ordering_key);
-  record.guarantee =
-      fields.guarantee == kGuaranteeReceived ? Guarantee::kReceived : Guarantee::kStored;
+  record.guarantee = GuaranteeOf(fields);
   record.accept_time = absl::FromUnixMillis(fields.accepted_at_ms);
   if (fields.expires_at_ms.has_value()) {
     record.expire_time = absl::FromUnixMillis(*fields.expires_at_ms);
+  }
+  if (fields.first_sent_at_ms.has_value()) {
+    record.first_sent_time = absl::FromUnixMillis(*fields.first_sent_at_ms);
   }
   record.size_bytes = fields.size_bytes;
   return record;

@@ -32,6 +32,8 @@ struct RecordFields {
   absl::string_view ordering_key;
   absl::string_view headers;  // As EncodeHeaders writes them.
   absl::string_view payload;
+  absl::optional<int64_t> first_sent_at_ms;  // Absent: it had not been sent when it was written.
+  absl::optional<uint64_t> content_hash;     // Where the caller chose the id.
 };
 
 // Over every field, the lengths included.
@@ -48,6 +50,12 @@ bool DecodeHeaders(absl::string_view encoded,
 // The row of an operation. `encoded_headers` must outlive it.
 RecordFields FieldsOf(const Operation& operation, uint64_t sequence,
                       absl::string_view encoded_headers);
+
+// What HashContent says of the operation: as it was stored, or made anew from the fields.
+uint64_t ContentHashOf(const RecordFields& fields);
+
+// What is left of the row once it is removed.
+RemovedRecord KeyOf(const RecordFields& fields);
 
 // DATA_LOSS where the fields hold something that is never written.
 absl::StatusOr<PendingRecord> ToPendingRecord(const RecordFields& fields, bool with_payload);

@@ -24,6 +24,16 @@ struct QueueState {
   uint64_t last_sequence =
       0;                     // The last one given; never given again, also when the queue is empty.
   int64_t record_count = 0;  // Rows of `pending`.
+  uint64_t sending_through = 0;  // Rows up to it may have been sent to the broker.
+};
+
+// What a dead letter has beside the columns of a record. A view of bytes that somebody else owns.
+struct DeadLetterFields {
+  absl::string_view reason;
+  absl::string_view error;
+  absl::string_view first_error;
+  int64_t attempts = 0;
+  int64_t dead_at_ms = 0;
 };
 
 // What a reader of rows wants next.
@@ -33,17 +43,23 @@ enum class Reading { kContinue, kStop };
 // time.
 class RecordTable {
  public:
-  static constexpr int kFormatVersion = 1;
+  static constexpr int kFormatVersion = 3;
 
-  // Creates the tables of a new database. FAILED_PRECONDITION where the database has another format
-  // or is none of ours.
-  static absl::Status EnsureFormat(SqliteDatabase* database);
+  // Creates the tables of a new database. Returns the version of the format; FAILED_PRECONDITION
+  // where it is a newer one, or the database is none of ours.
+  static absl::StatusOr<int64_t> EnsureFormat(SqliteDatabase* database);
+  // Brings a database of an older version up to this one.
+  static absl::Status Upgrade(SqliteDatabase* database, int64_t version);
 
   static absl::StatusOr<std::unique_ptr<RecordTable>> Prepare(SqliteDatabase* database);
 
+  // The names of the columns of `dead_letters`, for a statement.
+  static std::string DeadLetterColumns();
+
   absl::StatusOr<QueueState> ReadState();
   absl::Status WriteState(const QueueState& state);
-  absl::StatusOr<int64_t> CountDeadLetters();
+  // Sets what `recovered` says of dead letters.
+  absl::Status CountDeadLetters(RecoveredQueue* recovered);
 
   absl::Status Insert(uint64_t sequence, const Operation& operation);
   absl::Status Insert(const RecordFields& fields);
@@ -67,6 +83,14 @@ class RecordTable {
   absl::Status CopyToDeadLetters(uint64_t sequence, const DeadLetterReason& reason, absl::Time now);
   absl::Status CopyToDamaged(uint64_t sequence, absl::string_view error, absl::Time now);
 
+  // Dead letters behind `after`, in order, as ReadRecords does.
+  absl::Status ReadDeadLetters(
+      uint64_t after,
+      absl::FunctionRef<Reading(const RecordFields&, const DeadLetterFields&, bool intact)> reader);
+  absl::Status SetDeadLetterSent(uint64_t sequence, int64_t first_sent_at_ms, uint64_t checksum);
+  absl::Status DeleteDeadLetter(uint64_t sequence);
+  absl::Status CopyDeadLetterToDamaged(uint64_t sequence, absl::string_view error, absl::Time now);
+
  private:
   explicit RecordTable(SqliteDatabase* database) : database_(database) {}
 
@@ -83,6 +107,10 @@ class RecordTable {
   SqliteStatement oldest_;
   SqliteStatement copy_to_dead_letters_;
   SqliteStatement copy_to_damaged_;
+  SqliteStatement read_dead_letters_;
+  SqliteStatement set_dead_letter_sent_;
+  SqliteStatement delete_dead_letter_;
+  SqliteStatement copy_dead_letter_to_damaged_;
 };
 
 }  // namespace router

@@ -71,6 +71,8 @@ class SqliteDatabase {
   // Frames in the write-ahead log as of the last commit; 0 once all of it is checkpointed.
   int64_t wal_frames() const { return wal_frames_; }
 
+  bool is_read_only() const { return sqlite3_db_readonly(database_, "main") != 0; }
+
   // Rows that the last statement changed.
   int64_t changes() const { return sqlite3_changes64(database_); }
 

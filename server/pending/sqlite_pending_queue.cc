@@ -9,6 +9,9 @@ namespace {
 // Purges take turns with commits.
 constexpr size_t kPurgeChunk = 4096;
 
+// How far ahead of what is sent it is noted: a commit for so many records.
+constexpr uint64_t kSendingLeap = 8192;
+
 PendingStore::Options StoreOptions(const SqlitePendingQueue::Options& options) {
   PendingStore::Options store;
   store.directory = options.directory;
@@ -19,6 +22,13 @@ PendingStore::Options StoreOptions(const SqlitePendingQueue::Options& options) {
   store.on_commit = options.on_commit;
   store.on_error = options.on_error;
   return store;
+}
+
+std::vector<uint64_t> Sorted(absl::Span<const uint64_t> sequences) {
+  std::vector<uint64_t> sorted(sequences.begin(), sequences.end());
+  std::sort(sorted.begin(), sorted.end());
+  sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
+  return sorted;
 }
 
 absl::Status ClosedError() { return absl::UnavailableError("the pending queue is closed"); }
@@ -44,6 +54,7 @@ absl::StatusOr<RecoveredQueue> SqlitePendingQueue::Open(Observer* observer) {
     absl::MutexLock lock(&mutex_);
     open_ = true;
   }
+  sending_through_ = writer_.sending_through();
   thread_ = std::thread([this] { RunWriter(); });
   return recovered;
 }
@@ -66,9 +77,9 @@ void SqlitePendingQueue::Release(absl::Span<const uint64_t> sequences) {
   inbox_.AddSequences(PendingInbox::Kind::kRelease, sequences);
 }
 
-void SqlitePendingQueue::TrimOldest(int64_t count_max, int64_t bytes_max) {
+void SqlitePendingQueue::TrimOldest(int64_t count_max, int64_t bytes_max, bool keep_dropped) {
   absl::MutexLock lock(&mutex_);
-  inbox_.AddTrim(count_max, bytes_max);
+  inbox_.AddTrim(count_max, bytes_max, keep_dropped);
 }
 
 absl::StatusOr<std::vector<PendingRecord>> SqlitePendingQueue::Claim(uint64_t after,
@@ -79,6 +90,25 @@ absl::StatusOr<std::vector<PendingRecord>> SqlitePendingQueue::Claim(uint64_t af
       RunOnWriter([&] { return writer_.Claim(after, count_max, bytes_max, &records); });
   if (!status.ok()) return status;
   return records;
+}
+
+absl::Status SqlitePendingQueue::NoteSending(uint64_t through) {
+  uint64_t sent = sent_through_;
+  while (sent < through && !sent_through_.compare_exchange_weak(sent, through)) {
+  }
+  if (through <= sending_through_) return absl::OkStatus();
+  return RunOnWriter([&] {
+    if (through <= sending_through_) return absl::OkStatus();
+    absl::Status status = writer_.NoteSending(through + kSendingLeap);
+    if (status.ok()) sending_through_ = writer_.sending_through();
+    return status;
+  });
+}
+
+void SqlitePendingQueue::NoteInDoubt(absl::Span<const uint64_t> sequences, absl::Time since) {
+  if (sequences.empty()) return;
+  absl::MutexLock lock(&mutex_);
+  inbox_.AddInDoubt(sequences, since);
 }
 
 absl::StatusOr<std::vector<PendingRecord>> SqlitePendingQueue::Scan(uint64_t after,
@@ -92,9 +122,7 @@ absl::StatusOr<std::vector<PendingRecord>> SqlitePendingQueue::Scan(uint64_t aft
 }
 
 absl::StatusOr<int64_t> SqlitePendingQueue::Purge(absl::Span<const uint64_t> sequences) {
-  std::vector<uint64_t> sorted(sequences.begin(), sequences.end());
-  std::sort(sorted.begin(), sorted.end());
-  sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
+  const std::vector<uint64_t> sorted = Sorted(sequences);
   int64_t purged = 0;
   absl::Span<const uint64_t> left = sorted;
   while (!left.empty()) {
@@ -106,9 +134,48 @@ absl::StatusOr<int64_t> SqlitePendingQueue::Purge(absl::Span<const uint64_t> seq
   return purged;
 }
 
-absl::Status SqlitePendingQueue::MoveToDeadLetters(uint64_t sequence,
-                                                   const DeadLetterReason& reason) {
-  return RunOnWriter([&] { return writer_.MoveToDeadLetters(sequence, reason); });
+absl::StatusOr<std::vector<RemovedRecord>> SqlitePendingQueue::ClaimExpired(absl::Time now,
+                                                                            int64_t count_max,
+                                                                            int64_t bytes_max) {
+  std::vector<RemovedRecord> records;
+  absl::Status status =
+      RunOnWriter([&] { return writer_.ClaimExpired(now, count_max, bytes_max, &records); });
+  if (!status.ok()) return status;
+  return records;
+}
+
+absl::Status SqlitePendingQueue::MoveToDeadLetters(absl::Span<const DeadLetterVerdict> verdicts) {
+  if (verdicts.empty()) return absl::OkStatus();
+  return RunOnWriter([&] { return writer_.MoveToDeadLetters(verdicts); });
+}
+
+absl::StatusOr<std::vector<DeadLetter>> SqlitePendingQueue::ScanDeadLetters(uint64_t after,
+                                                                            int64_t count_max,
+                                                                            bool with_payload) {
+  std::vector<DeadLetter> dead_letters;
+  absl::Status status = RunOnWriter(
+      [&] { return writer_.ScanDeadLetters(after, count_max, with_payload, &dead_letters); });
+  if (!status.ok()) return status;
+  return dead_letters;
+}
+
+absl::StatusOr<int64_t> SqlitePendingQueue::RedriveDeadLetters(
+    absl::Span<const uint64_t> sequences) {
+  if (sequences.empty()) return 0;
+  const std::vector<uint64_t> sorted = Sorted(sequences);
+  int64_t redriven = 0;
+  absl::Status status = RunOnWriter([&] { return writer_.RedriveDeadLetters(sorted, &redriven); });
+  if (!status.ok()) return status;
+  return redriven;
+}
+
+absl::StatusOr<int64_t> SqlitePendingQueue::PurgeDeadLetters(absl::Span<const uint64_t> sequences) {
+  if (sequences.empty()) return 0;
+  const std::vector<uint64_t> sorted = Sorted(sequences);
+  int64_t purged = 0;
+  absl::Status status = RunOnWriter([&] { return writer_.PurgeDeadLetters(sorted, &purged); });
+  if (!status.ok()) return status;
+  return purged;
 }
 
 PendingQueueStats SqlitePendingQueue::GetStats() const { return writer_.GetStats(); }
@@ -168,7 +235,7 @@ void SqlitePendingQueue::RunWriter() {
     }
     Serve(work);
     if (phase == Phase::kClosing) {
-      writer_.Close();
+      writer_.Close(sent_through_);
       absl::MutexLock lock(&mutex_);
       closed_ = true;
     }

@@ -13,6 +13,7 @@
 #ifndef ROUTER_SERVER_PENDING_SQLITE_PENDING_QUEUE_H_
 #define ROUTER_SERVER_PENDING_SQLITE_PENDING_QUEUE_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -65,14 +66,24 @@ class SqlitePendingQueue : public PendingQueue {
   void Append(absl::Span<Operation* const> operations) override;
   void Remove(absl::Span<const uint64_t> sequences) override;
   void Release(absl::Span<const uint64_t> sequences) override;
-  void TrimOldest(int64_t count_max, int64_t bytes_max) override;
+  void TrimOldest(int64_t count_max, int64_t bytes_max, bool keep_dropped) override;
   absl::StatusOr<std::vector<PendingRecord>> Claim(uint64_t after, int64_t count_max,
                                                    int64_t bytes_max) override;
+  absl::Status NoteSending(uint64_t through) override;
+  void NoteInDoubt(absl::Span<const uint64_t> sequences, absl::Time since) override;
   // A slice ends early, but not empty, after 16 MiB of messages.
   absl::StatusOr<std::vector<PendingRecord>> Scan(uint64_t after, int64_t count_max,
                                                   bool with_payload) override;
   absl::StatusOr<int64_t> Purge(absl::Span<const uint64_t> sequences) override;
-  absl::Status MoveToDeadLetters(uint64_t sequence, const DeadLetterReason& reason) override;
+  absl::StatusOr<std::vector<RemovedRecord>> ClaimExpired(absl::Time now, int64_t count_max,
+                                                          int64_t bytes_max) override;
+  using PendingQueue::MoveToDeadLetters;
+  absl::Status MoveToDeadLetters(absl::Span<const DeadLetterVerdict> verdicts) override;
+  // A slice ends early, but not empty, after 16 MiB of messages.
+  absl::StatusOr<std::vector<DeadLetter>> ScanDeadLetters(uint64_t after, int64_t count_max,
+                                                          bool with_payload) override;
+  absl::StatusOr<int64_t> RedriveDeadLetters(absl::Span<const uint64_t> sequences) override;
+  absl::StatusOr<int64_t> PurgeDeadLetters(absl::Span<const uint64_t> sequences) override;
   PendingQueueStats GetStats() const override;
   void Close() override;
 
@@ -92,6 +103,9 @@ class SqlitePendingQueue : public PendingQueue {
   Observer* observer_ = nullptr;  // Set by Open, before the thread.
   PendingWriter writer_;          // For the writer thread, but for its GetStats.
   std::thread thread_;            // Started by Open.
+
+  std::atomic<uint64_t> sending_through_{0};  // What is durably noted, far ahead of
+  std::atomic<uint64_t> sent_through_{0};     // what NoteSending was called for.
 
   mutable absl::Mutex mutex_;
   PendingInbox inbox_ ABSL_GUARDED_BY(mutex_);

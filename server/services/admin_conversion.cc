@@ -36,6 +36,13 @@ void FillConnection(const RouterStatus& status, const StatusConstants& constants
   proto->set_max_payload_bytes(status.max_payload_bytes);
 }
 
+void FillDamage(const QueueDamage& damage, v1::QueueDamage* proto) {
+  proto->set_records(damage.records);
+  ToProto(damage.since, proto->mutable_since());
+  proto->set_folder(damage.log_path.substr(0, damage.log_path.find_last_of('/')));
+  proto->set_log(damage.log_path);
+}
+
 void FillQueue(const RouterStatus& status, const StatusConstants& constants,
                v1::PendingQueueStatus* proto) {
   const LedgerSnapshot& ledger = status.ledger;
@@ -54,7 +61,14 @@ void FillQueue(const RouterStatus& status, const StatusConstants& constants,
   proto->set_delivery_paused(ledger.paused);
   proto->set_healthy(status.queue.healthy);
   proto->set_dead_letters(status.queue.dead_letters);
+  proto->set_dead_letter_bytes(status.queue.dead_letter_bytes);
+  for (size_t i = 0; i < kDeadLetterLabels.size(); ++i) {
+    const int64_t count = status.queue.dead_letters_by_label[i];
+    if (count == 0) continue;
+    (*proto->mutable_dead_letters_by_reason())[std::string(kDeadLetterLabels[i])] = count;
+  }
   proto->set_in_flight(ledger.redelivering_count);
+  if (status.queue.damage.any()) FillDamage(status.queue.damage, proto->mutable_damage());
 }
 
 void FillTotals(const RouterStatus& status, v1::Totals* proto) {
@@ -68,6 +82,27 @@ void FillTotals(const RouterStatus& status, v1::Totals* proto) {
   proto->set_purged(ledger.purged);
   proto->set_dead_lettered(ledger.dead_lettered);
   proto->set_unaccounted(status.unaccounted);
+  proto->set_redriven(ledger.redriven);
+  proto->set_purged_dead_letters(ledger.purged_dead_letters);
+}
+
+// What queued operations and dead letters have in common.
+template <typename Proto>
+void FillRecord(const PendingRecord& record, bool with_content, Proto* proto) {
+  proto->set_operation_id(record.sequence);
+  proto->set_message_id(record.message_id);
+  proto->set_subject(record.subject);
+  proto->set_ordering_key(record.ordering_key);
+  proto->set_guarantee(record.guarantee == Guarantee::kStored ? v1::GUARANTEE_STORED
+                                                              : v1::GUARANTEE_RECEIVED);
+  ToProto(record.accept_time, proto->mutable_accept_time());
+  if (record.expire_time != absl::InfiniteFuture()) {
+    ToProto(record.expire_time, proto->mutable_expire_time());
+  }
+  proto->set_size_bytes(record.size_bytes);
+  if (!with_content) return;
+  for (const auto& [key, value] : record.headers) (*proto->mutable_headers())[key] = value;
+  proto->set_payload(record.payload);
 }
 
 }  // namespace
@@ -128,25 +163,20 @@ void ToProto(const AuditEvent& event, v1::AuditEvent* proto) {
 
 void ToProto(const PendingRecord& record, const absl::optional<Drainer::Attempts>& attempts,
              v1::PendingOperationView view, v1::PendingOperation* proto) {
-  proto->set_operation_id(record.sequence);
-  proto->set_message_id(record.message_id);
-  proto->set_subject(record.subject);
-  proto->set_ordering_key(record.ordering_key);
-  proto->set_guarantee(record.guarantee == Guarantee::kStored ? v1::GUARANTEE_STORED
-                                                              : v1::GUARANTEE_RECEIVED);
-  ToProto(record.accept_time, proto->mutable_accept_time());
-  if (record.expire_time != absl::InfiniteFuture()) {
-    ToProto(record.expire_time, proto->mutable_expire_time());
-  }
-  proto->set_size_bytes(record.size_bytes);
+  FillRecord(record, view == v1::PENDING_OPERATION_VIEW_FULL, proto);
   proto->set_in_flight(record.claimed);
-  if (attempts.has_value()) {
-    proto->set_attempts(attempts->count);
-    proto->set_last_error(attempts->last_error);
-  }
-  if (view != v1::PENDING_OPERATION_VIEW_FULL) return;
-  for (const auto& [key, value] : record.headers) (*proto->mutable_headers())[key] = value;
-  proto->set_payload(record.payload);
+  if (!attempts.has_value()) return;
+  proto->set_attempts(attempts->count);
+  proto->set_last_error(attempts->last_error);
+}
+
+void ToProto(const DeadLetter& dead_letter, v1::DeadLetterView view, v1::DeadLetter* proto) {
+  FillRecord(dead_letter.record, view == v1::DEAD_LETTER_VIEW_FULL, proto);
+  proto->set_reason(dead_letter.reason.reason);
+  proto->set_attempts(dead_letter.reason.attempts);
+  proto->set_first_error(dead_letter.reason.first_error);
+  proto->set_last_error(dead_letter.reason.error);
+  ToProto(dead_letter.dead_time, proto->mutable_dead_time());
 }
 
 }  // namespace router

@@ -35,6 +35,7 @@ void ToProto(const AuditEvent& event, v1::AuditEvent* proto);
 // BASIC leaves headers and payload out.
 void ToProto(const PendingRecord& record, const absl::optional<Drainer::Attempts>& attempts,
              v1::PendingOperationView view, v1::PendingOperation* proto);
+void ToProto(const DeadLetter& dead_letter, v1::DeadLetterView view, v1::DeadLetter* proto);
 
 }  // namespace router
 

@@ -38,18 +38,14 @@ void AdminService::Stop() {
   if (!stopped_.HasBeenNotified()) stopped_.Notify();
 }
 
-template <typename Request>
-absl::StatusOr<AdminService::Change> AdminService::CheckChange(const grpc::ServerContext& context,
-                                                               absl::string_view method,
-                                                               const Request& request) {
-  if (request.reason().empty() || request.reason().size() > kModeReasonBytesMax) {
+absl::StatusOr<AdminService::Change> AdminService::CheckChange(Change change) {
+  if (change.reason.empty() || change.reason.size() > kModeReasonBytesMax) {
     return error::ReasonRequired(kModeReasonBytesMax);
   }
-  if (request.request_id().size() > kRequestIdBytesMax) {
+  if (change.request_id.size() > kRequestIdBytesMax) {
     return error::RequestIdInvalid(kRequestIdBytesMax);
   }
-  return Change{std::string(method), context.peer(), request.reason(), request.request_id(),
-                request.validate_only()};
+  return change;
 }
 
 absl::StatusOr<std::string> AdminService::Audit(const Change& change, std::string detail,

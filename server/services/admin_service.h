@@ -17,6 +17,7 @@
 #include "server/mode/fail_open_switch.h"
 #include "server/pending/pending_queue.h"
 #include "server/services/admin_conversion.h"
+#include "server/services/dead_letters.h"
 #include "server/services/pending_browser.h"
 #include "server/status/router_status.h"
 #include "transports/transport.h"
@@ -35,6 +36,7 @@ class AdminService final : public v1::AdminService::Service {
     Dispatcher* dispatcher = nullptr;
     Drainer* drainer = nullptr;
     PendingQueue* queue = nullptr;
+    DeadLetters* dead_letters = nullptr;
     FailOpenSwitch* fail_open = nullptr;
     AuditLog* audit = nullptr;
     const StatusReporter* status = nullptr;
@@ -74,6 +76,17 @@ class AdminService final : public v1::AdminService::Service {
   grpc::Status PurgePendingOperations(grpc::ServerContext* context,
                                       const v1::PurgePendingOperationsRequest* request,
                                       v1::PurgePendingOperationsResponse* response) override;
+  grpc::Status ListDeadLetters(grpc::ServerContext* context,
+                               const v1::ListDeadLettersRequest* request,
+                               v1::ListDeadLettersResponse* response) override;
+  grpc::Status GetDeadLetter(grpc::ServerContext* context, const v1::GetDeadLetterRequest* request,
+                             v1::GetDeadLetterResponse* response) override;
+  grpc::Status RedriveDeadLetters(grpc::ServerContext* context,
+                                  const v1::RedriveDeadLettersRequest* request,
+                                  v1::RedriveDeadLettersResponse* response) override;
+  grpc::Status PurgeDeadLetters(grpc::ServerContext* context,
+                                const v1::PurgeDeadLettersRequest* request,
+                                v1::PurgeDeadLettersResponse* response) override;
   grpc::Status ListAuditEvents(grpc::ServerContext* context,
                                const v1::ListAuditEventsRequest* request,
                                v1::ListAuditEventsResponse* response) override;
@@ -93,7 +106,11 @@ class AdminService final : public v1::AdminService::Service {
   // REASON_REQUIRED and the like.
   template <typename Request>
   static absl::StatusOr<Change> CheckChange(const grpc::ServerContext& context,
-                                            absl::string_view method, const Request& request);
+                                            absl::string_view method, const Request& request) {
+    return CheckChange({std::string(method), context.peer(), request.reason(), request.request_id(),
+                        request.validate_only()});
+  }
+  static absl::StatusOr<Change> CheckChange(Change change);
   // Writes the change down; the event's id.
   absl::StatusOr<std::string> Audit(const Change& change, std::string detail,
                                     const absl::Status& outcome);

@@ -38,6 +38,23 @@ const std::vector<ListField<PendingRecord>>& PendingFields() {
   return fields;
 }
 
+// Beside those of the record.
+const std::vector<ListField<DeadLetter>>& DeadLetterFields() {
+  static const auto& fields = *new std::vector<ListField<DeadLetter>>{
+      {{"reason", FilterType::kEnum, {kDeadLetterLabels.begin(), kDeadLetterLabels.end()}},
+       [](const DeadLetter& d) -> FilterValue { return absl::string_view(d.reason.reason); }},
+      {{"attempts", FilterType::kInt, {}},
+       [](const DeadLetter& d) -> FilterValue { return d.reason.attempts; }},
+      {{"first_error", FilterType::kString, {}},
+       [](const DeadLetter& d) -> FilterValue { return absl::string_view(d.reason.first_error); }},
+      {{"last_error", FilterType::kString, {}},
+       [](const DeadLetter& d) -> FilterValue { return absl::string_view(d.reason.error); }},
+      {{"dead_time", FilterType::kTime, {}},
+       [](const DeadLetter& d) -> FilterValue { return d.dead_time; }},
+  };
+  return fields;
+}
+
 const std::vector<ListField<AuditEvent>>& AuditFields() {
   static const auto& fields = *new std::vector<ListField<AuditEvent>>{
       {{"id", FilterType::kString, {}},
@@ -72,6 +89,21 @@ absl::StatusOr<Filter> ParsePendingFilter(absl::string_view text) {
 
 bool PendingMatches(const Filter& filter, const PendingRecord& record) {
   return filter.Matches([&](size_t field) { return PendingFields()[field].value(record); });
+}
+
+absl::StatusOr<Filter> ParseDeadLetterFilter(absl::string_view text) {
+  std::vector<FilterField> fields;
+  for (const ListField<PendingRecord>& field : PendingFields()) fields.push_back(field.field);
+  for (const ListField<DeadLetter>& field : DeadLetterFields()) fields.push_back(field.field);
+  return Filter::Parse(text, fields);
+}
+
+bool DeadLetterMatches(const Filter& filter, const DeadLetter& dead_letter) {
+  return filter.Matches([&](size_t field) {
+    const size_t of_record = PendingFields().size();
+    return field < of_record ? PendingFields()[field].value(dead_letter.record)
+                             : DeadLetterFields()[field - of_record].value(dead_letter);
+  });
 }
 
 absl::StatusOr<Filter> ParseAuditFilter(absl::string_view text) {

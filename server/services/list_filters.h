@@ -14,6 +14,10 @@ namespace router {
 absl::StatusOr<Filter> ParsePendingFilter(absl::string_view text);
 bool PendingMatches(const Filter& filter, const PendingRecord& record);
 
+// The fields of a pending operation, and reason, attempts, first_error, last_error, dead_time.
+absl::StatusOr<Filter> ParseDeadLetterFilter(absl::string_view text);
+bool DeadLetterMatches(const Filter& filter, const DeadLetter& dead_letter);
+
 // id, time, actor, method, reason, outcome, request_id.
 absl::StatusOr<Filter> ParseAuditFilter(absl::string_view text);
 bool AuditMatches(const Filter& filter, const AuditEvent& event);

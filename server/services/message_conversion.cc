@@ -40,6 +40,9 @@ void FillOperation(const v1::Message& message, int64_t max_payload_bytes, absl::
       message.ordering_key().empty() ? View(message.subject()) : View(message.ordering_key());
   operation->key_hash = HashOrderingKey(operation->ordering_key);
   operation->size_bytes = OperationSize(operation->message, operation->ordering_key);
+  if (operation->message.caller_chose_id) {
+    operation->content_hash = HashContent(operation->message, operation->ordering_key);
+  }
   operation->accept_time = now;
   if (message.has_ttl()) {
     operation->expire_time =

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
+
 namespace router {
 namespace {
 
@@ -22,18 +24,26 @@ double StatusValue(const ConnectionStatus& connection) {
   return 0;
 }
 
+// What would be in the queue if nothing had left it but by delivery, and nothing come back into it.
+int64_t UntouchedCount(const Ledger& ledger) {
+  return ledger.queued_count + ledger.purged + ledger.dropped_oldest + ledger.dead_lettered +
+         ledger.damaged - ledger.redriven;
+}
+
 // The books against the queue itself. Between a commit and the moment the books hear of it, the
-// queue may hold more (appends not yet reported, confirmed messages not yet removed), never less.
+// queue may hold more (appends not yet reported, confirmed messages not yet removed), never less;
+// what was taken out for another reason, or put back, is left out of the account on both sides.
 int64_t Unaccounted(const LedgerSnapshot& before, const PendingQueueStats& queue,
                     const LedgerSnapshot& after) {
-  const int64_t count_min = std::min(before.queued_count, after.queued_count);
+  const int64_t count = queue.count + queue.taken_total - queue.redriven_total;
+  const int64_t count_min = std::min(UntouchedCount(before), UntouchedCount(after));
   const int64_t unremoved = std::max<int64_t>(0, after.delivered_from_queue - queue.removed_total);
-  const int64_t count_max = std::max(before.queued_count + before.appending_count,
-                                     after.queued_count + after.appending_count) +
+  const int64_t count_max = std::max(UntouchedCount(before) + before.appending_count,
+                                     UntouchedCount(after) + after.appending_count) +
                             unremoved;
   int64_t difference = 0;
-  if (queue.count < count_min) difference = count_min - queue.count;
-  if (queue.count > count_max) difference = count_max - queue.count;
+  if (count < count_min) difference = count_min - count;
+  if (count > count_max) difference = count_max - count;
   return after.Unaccounted() + difference;
 }
 
@@ -85,6 +95,9 @@ GaugeSnapshot StatusReporter::GetGauges() const {
   gauges.nats_fail_open_enabled = status.fail_open.enabled;
   gauges.nats_fail_open_expire_time = status.fail_open.expire_time;
   gauges.nats_dead_letters_count = status.queue.dead_letters;
+  gauges.nats_dead_letters_bytes = status.queue.dead_letter_bytes;
+  gauges.spool_damaged_records = status.queue.damage.records;
+  gauges.spool_damaged = status.queue.damage.any();
   gauges.messages_unaccounted = status.unaccounted;
   return gauges;
 }
@@ -96,6 +109,15 @@ std::vector<std::string> StatusReporter::ReadinessProblems() const {
     problems.push_back("the router is shutting down");
   }
   return problems;
+}
+
+std::vector<std::string> StatusReporter::Warnings() const {
+  const QueueDamage damage = queue_->GetStats().damage;
+  if (!damage.any()) return {};
+  return {absl::StrCat("the pending queue on disk was damaged: at most ", damage.records,
+                       " messages are set aside or missing since ",
+                       absl::FormatTime(absl::RFC3339_sec, damage.since, absl::UTCTimeZone()),
+                       "; see ", damage.log_path)};
 }
 
 }  // namespace router

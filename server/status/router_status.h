@@ -50,6 +50,9 @@ class StatusReporter {
   // is away is no such reason.
   std::vector<std::string> ReadinessProblems() const;
 
+  // What an operator has to look at although the router keeps its promises, one line each.
+  std::vector<std::string> Warnings() const;
+
   const Options& options() const { return options_; }
 
  private:

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/base/attributes.h"
 #include "server/errors/errors.h"
 
 namespace router {
@@ -146,6 +147,7 @@ void Telemetry::OnRedelivered(absl::Span<Operation* const> operations) {
   for (const Operation* operation : operations) {
     if (operation->verdict != Verdict::kConfirmed) continue;
     ++confirmed;
+    if (operation->possible_duplicate) ReportPossibleDuplicate(*operation);
     metrics_->nats_delivery_latency_seconds.queued.Observe(now - operation->accept_time);
   }
   metrics_->nats_pending_operations_retry.Increment(operations.size());
@@ -153,11 +155,22 @@ void Telemetry::OnRedelivered(absl::Span<Operation* const> operations) {
   metrics_->nats_pending_operations_retry_failed.Increment(operations.size() - confirmed);
 }
 
+void Telemetry::ReportPossibleDuplicate(const Operation& operation) {
+  metrics_->nats_possible_duplicates_total.Increment();
+  log_->RepeatingEvent(LogLevel::kWarn, "NATS_POSSIBLE_DUPLICATE",
+                       "a message was sent again, and the first time may have stored it too",
+                       {{"subject", operation.message.subject},
+                        {"message_id", operation.message.message_id}});
+}
+
 void Telemetry::OnRemoved(int64_t count, RemovalCause cause) {
   switch (cause) {
     case RemovalCause::kPurged:
       metrics_->messages_purged_total.Increment(count);
       return;
+    case RemovalCause::kDroppedAndKept:
+      metrics_->nats_dead_letters.dropped_oldest.Increment(count);
+      ABSL_FALLTHROUGH_INTENDED;
     case RemovalCause::kDroppedOldest:
       metrics_->nats_pending_operations_dropped_total.Increment(count);
       log_->RepeatingEvent(LogLevel::kWarn, "NATS_QUEUE_FULL",
@@ -165,7 +178,8 @@ void Telemetry::OnRemoved(int64_t count, RemovalCause cause) {
                            {{"queue_size", options_.queue_count_max},
                             {"max_size", options_.queue_count_max},
                             {"policy", options_.full_policy},
-                            {"dropped", count}});
+                            {"dropped", count},
+                            {"kept", cause == RemovalCause::kDroppedAndKept}});
       return;
     case RemovalCause::kDeadLettered:
     case RemovalCause::kDamaged:

@@ -49,6 +49,7 @@ class Telemetry final : public PublishObserver, public DrainObserver {
   void CountFailure(const Operation& operation);
   void LogFailure(const Operation& operation);
   void LogQueueFull(const Operation& operation);
+  void ReportPossibleDuplicate(const Operation& operation);
 
   const Options options_;
   Clock* const clock_;

@@ -27,6 +27,8 @@ class CountingObserver : public PendingQueue::Observer {
     if (!status.ok()) failed_ += operations.size();
   }
   void OnRemoved(absl::Span<const RemovedRecord>, RemovalCause) override {}
+  void OnRedriven(absl::Span<const RemovedRecord>) override {}
+  void OnDeadLettersRemoved(absl::Span<const RemovedRecord>, RemovalCause) override {}
 
   bool WaitForAnswers(int64_t count) {
     absl::MutexLock lock(&mutex_);

@@ -1,6 +1,7 @@
 #include "tests/clients/fake_admin_service.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -26,6 +27,23 @@ void FakeAdminService::SetStatus(const v1::RouterStatus& status) {
 void FakeAdminService::AddOperation(const v1::PendingOperation& operation) {
   absl::MutexLock lock(&mutex_);
   operations_.push_back(operation);
+}
+
+void FakeAdminService::AddDeadLetter(const v1::DeadLetter& dead_letter) {
+  absl::MutexLock lock(&mutex_);
+  dead_letters_.push_back(dead_letter);
+}
+
+void FakeAdminService::LimitRedrives(int64_t per_call, absl::Duration retry_delay) {
+  absl::MutexLock lock(&mutex_);
+  redrives_per_call_ = per_call;
+  redrive_delay_ = retry_delay;
+}
+
+void FakeAdminService::FailRedrivesAfter(int64_t after, const grpc::Status& status) {
+  absl::MutexLock lock(&mutex_);
+  redrives_until_failure_ = after;
+  redrive_failure_ = status;
 }
 
 void FakeAdminService::AddAuditEvent(const v1::AuditEvent& event) {
@@ -178,6 +196,82 @@ grpc::Status FakeAdminService::PurgePendingOperations(
     return status;
   }
   for (const v1::PendingOperation& operation : operations_) *response->add_sample() = operation;
+  return status;
+}
+
+// Page tokens are the number of dead letters before the page.
+grpc::Status FakeAdminService::ListDeadLetters(grpc::ServerContext*,
+                                               const v1::ListDeadLettersRequest* request,
+                                               v1::ListDeadLettersResponse* response) {
+  const grpc::Status status = Start(*request);
+  absl::MutexLock lock(&mutex_);
+  size_t start = 0;
+  if (!absl::SimpleAtoi(request->page_token(), &start)) start = 0;
+  const size_t end = std::min(dead_letters_.size(), start + request->page_size());
+  for (size_t i = start; i < end; ++i) *response->add_dead_letters() = dead_letters_[i];
+  if (end < dead_letters_.size()) response->set_next_page_token(absl::StrCat(end));
+  return status;
+}
+
+grpc::Status FakeAdminService::GetDeadLetter(grpc::ServerContext*,
+                                             const v1::GetDeadLetterRequest* request,
+                                             v1::GetDeadLetterResponse* response) {
+  const grpc::Status status = Start(*request);
+  if (!status.ok()) return status;
+  absl::MutexLock lock(&mutex_);
+  for (const v1::DeadLetter& dead_letter : dead_letters_) {
+    if (dead_letter.operation_id() != request->operation_id()) continue;
+    *response->mutable_dead_letter() = dead_letter;
+    if (request->view() == v1::DEAD_LETTER_VIEW_FULL) return grpc::Status::OK;
+    response->mutable_dead_letter()->clear_headers();
+    response->mutable_dead_letter()->clear_payload();
+    return grpc::Status::OK;
+  }
+  return RouterError(grpc::StatusCode::NOT_FOUND, "there is no such dead letter",
+                     "DEAD_LETTER_NOT_FOUND");
+}
+
+grpc::Status FakeAdminService::RedriveDeadLetters(grpc::ServerContext*,
+                                                  const v1::RedriveDeadLettersRequest* request,
+                                                  v1::RedriveDeadLettersResponse* response) {
+  const grpc::Status status = Start(*request);
+  if (!status.ok()) return status;
+  absl::MutexLock lock(&mutex_);
+  if (request->validate_only()) {
+    response->set_redriven_count(static_cast<int64_t>(dead_letters_.size()));
+    for (const v1::DeadLetter& dead_letter : dead_letters_) *response->add_sample() = dead_letter;
+    return status;
+  }
+  if (redrives_until_failure_ >= 0 && redriven_ >= redrives_until_failure_) return redrive_failure_;
+  if (std::exchange(redrive_too_soon_, false)) {
+    return RouterError(grpc::StatusCode::RESOURCE_EXHAUSTED, "too soon", "REDRIVE_RATE_LIMITED",
+                       redrive_delay_);
+  }
+  size_t count = dead_letters_.size();
+  if (request->limit() > 0) count = std::min<size_t>(count, request->limit());
+  if (redrives_per_call_ > 0) {
+    count = std::min<size_t>(count, redrives_per_call_);
+    redrive_too_soon_ = true;
+  }
+  dead_letters_.erase(dead_letters_.begin(), dead_letters_.begin() + count);
+  redriven_ += static_cast<int64_t>(count);
+  response->set_redriven_count(static_cast<int64_t>(count));
+  response->set_remaining_count(static_cast<int64_t>(dead_letters_.size()));
+  response->set_audit_event_id(absl::StrCat("a", redriven_));
+  return status;
+}
+
+grpc::Status FakeAdminService::PurgeDeadLetters(grpc::ServerContext*,
+                                                const v1::PurgeDeadLettersRequest* request,
+                                                v1::PurgeDeadLettersResponse* response) {
+  const grpc::Status status = Start(*request);
+  absl::MutexLock lock(&mutex_);
+  response->set_purge_count(static_cast<int64_t>(dead_letters_.size()));
+  if (request->force() && !request->validate_only()) {
+    dead_letters_.clear();
+    return status;
+  }
+  for (const v1::DeadLetter& dead_letter : dead_letters_) *response->add_sample() = dead_letter;
   return status;
 }
 

@@ -20,6 +20,12 @@ class FakeAdminService final : public v1::AdminService::Service {
   void Fail(const grpc::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
   void SetStatus(const v1::RouterStatus& status) ABSL_LOCKS_EXCLUDED(mutex_);
   void AddOperation(const v1::PendingOperation& operation) ABSL_LOCKS_EXCLUDED(mutex_);
+  void AddDeadLetter(const v1::DeadLetter& dead_letter) ABSL_LOCKS_EXCLUDED(mutex_);
+  // One call of RedriveDeadLetters moves at most `per_call`; the call after it is told to come back
+  // in `retry_delay`.
+  void LimitRedrives(int64_t per_call, absl::Duration retry_delay) ABSL_LOCKS_EXCLUDED(mutex_);
+  // RedriveDeadLetters fails like this once it has moved `after`.
+  void FailRedrivesAfter(int64_t after, const grpc::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
   void AddAuditEvent(const v1::AuditEvent& event) ABSL_LOCKS_EXCLUDED(mutex_);
   void AddSetting(const v1::ConfigSetting& setting) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -52,6 +58,14 @@ class FakeAdminService final : public v1::AdminService::Service {
   grpc::Status PurgePendingOperations(grpc::ServerContext*,
                                       const v1::PurgePendingOperationsRequest*,
                                       v1::PurgePendingOperationsResponse*) override;
+  grpc::Status ListDeadLetters(grpc::ServerContext*, const v1::ListDeadLettersRequest*,
+                               v1::ListDeadLettersResponse*) override;
+  grpc::Status GetDeadLetter(grpc::ServerContext*, const v1::GetDeadLetterRequest*,
+                             v1::GetDeadLetterResponse*) override;
+  grpc::Status RedriveDeadLetters(grpc::ServerContext*, const v1::RedriveDeadLettersRequest*,
+                                  v1::RedriveDeadLettersResponse*) override;
+  grpc::Status PurgeDeadLetters(grpc::ServerContext*, const v1::PurgeDeadLettersRequest*,
+                                v1::PurgeDeadLettersResponse*) override;
   grpc::Status ListAuditEvents(grpc::ServerContext*, const v1::ListAuditEventsRequest*,
                                v1::ListAuditEventsResponse*) override;
   grpc::Status GetEffectiveConfig(grpc::ServerContext*, const v1::GetEffectiveConfigRequest*,
@@ -65,6 +79,13 @@ class FakeAdminService final : public v1::AdminService::Service {
   grpc::Status failure_ ABSL_GUARDED_BY(mutex_);
   v1::RouterStatus status_ ABSL_GUARDED_BY(mutex_);
   std::vector<v1::PendingOperation> operations_ ABSL_GUARDED_BY(mutex_);
+  std::vector<v1::DeadLetter> dead_letters_ ABSL_GUARDED_BY(mutex_);
+  int64_t redrives_per_call_ ABSL_GUARDED_BY(mutex_) = 0;  // 0: no limit.
+  absl::Duration redrive_delay_ ABSL_GUARDED_BY(mutex_);
+  bool redrive_too_soon_ ABSL_GUARDED_BY(mutex_) = false;
+  int64_t redriven_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t redrives_until_failure_ ABSL_GUARDED_BY(mutex_) = -1;
+  grpc::Status redrive_failure_ ABSL_GUARDED_BY(mutex_);
   std::vector<v1::AuditEvent> events_ ABSL_GUARDED_BY(mutex_);
   std::vector<v1::ConfigSetting> settings_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> requests_ ABSL_GUARDED_BY(mutex_);

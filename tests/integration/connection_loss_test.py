@@ -129,7 +129,9 @@ class ConnectionLossTest(RouterTestCase):
 
     @both_modes
     def test_gauge_goes_from_up_through_reconnecting_and_exhausted_to_up(self, fail_open):
-        self.start(nats_fail_open_mode=fail_open, nats_reconnect_attempts=3)
+        # Long enough between the attempts for the gauge to be seen at 0.5.
+        self.start(nats_fail_open_mode=fail_open, nats_reconnect_attempts=8,
+                   nats_reconnect_delay_ms=150)
         with GaugeTrace(self.router.metrics, "router_nats_connection_status") as trace:
             self.broker.kill()
             self.router.wait_for_metric("router_nats_connection_status", 0)

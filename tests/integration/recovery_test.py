@@ -210,6 +210,26 @@ class MessageIdsTest(RouterTestCase):
         self.router.wait_drained()
         self.assertEqual(self.broker.message_count("TEST"), 1)
 
+    def test_ids_of_queued_messages_are_known_after_a_restart(self):
+        self.start()
+        self.lose_broker()
+        self.caller.publish("test.a")
+        first = self.caller.publish("test.a", message_id="asked-twice", payload=b"same")
+        self.assertEqual(first.outcome, outcomes.QUEUED)
+        self.router.kill()
+        self.restart_router(connected=False)
+        again = self.resend("asked-twice", b"same")
+        self.assertEqual(again.operation_id, first.record.operation_id, "the same answer")
+        with self.assertRaises(Exception) as caught:
+            self.resend("asked-twice", b"another")
+        self.assertEqual(caught.exception.reason, "MESSAGE_ID_CONFLICT")
+        self.assertEqual(len(self.pending()), 2)
+        self.bring_broker_back()
+        self.router.wait_drained()
+        late = self.resend("asked-twice", b"same")
+        self.assertEqual(late.outcome, 1, "DELIVERED")
+        self.assertEqual(self.broker.message_count("TEST"), 2)
+
     def resend(self, message_id, payload):
         request = publisher_pb2.PublishRequest()
         request.message.subject = "test.a"

@@ -13,7 +13,7 @@ from router.v1 import admin_pb2
 
 from harness import oracle as outcomes
 from harness.api import Api
-from harness.caller import Caller
+from harness.caller import PAYLOAD_MARK, Caller
 from harness.fixture import RouterTestCase
 from harness.ports import free_port
 from harness.router import Router
@@ -121,6 +121,39 @@ class RestartTest(RouterTestCase):
         self.assertEqual(operations, sorted(set(operations)), "ids are never used again")
         self.bring_broker_back()
         self.assert_contract(recovered=100)
+
+    def test_damage_of_the_queue_is_said_until_an_operator_acknowledges_it(self):
+        self.start()
+        self.lose_broker()
+        self.assert_outcomes(self.caller.publish_many("test.a", 20), outcomes.QUEUED)
+        self.assertEqual(self.router.health("spool"), "SERVING")
+        self.router.terminate()
+        folder = self.router.settings["pending_dir"]
+        path = os.path.join(folder, "pending.db")
+        with open(path, "rb") as f:
+            content = f.read()
+        at = content.index(PAYLOAD_MARK)
+        with open(path, "wb") as f:
+            f.write(content[:at] + b"X" + content[at + 1:])
+        self.restart_router(connected=False)
+
+        wait_until(lambda: self.router.health("spool") == "NOT_SERVING", "health says it")
+        self.assertEqual(self.router.health("readiness"), "SERVING")
+        self.assertRegex(self.router.page("/readyz"), r"^ok\nwarning: .*at most 1 messages")
+        damage = self.status().queue.damage
+        self.assertEqual((damage.records, damage.folder), (1, folder))
+        self.assertEqual(self.router.metric("router_spool_damaged_records"), 1)
+        self.assertEqual(self.router.metric("router_spool_damaged"), 1)
+        self.assertEqual(self.status().queue.count, 19)
+
+        os.rename(damage.log, os.path.join(folder, "damage.log.seen"))
+        wait_until(lambda: self.router.health("spool") == "SERVING", "it is acknowledged")
+        self.assertEqual(self.router.page("/readyz"), "ok\n")
+        self.assertFalse(self.status().queue.HasField("damage"))
+        self.assertEqual(self.router.metric("router_spool_damaged"), 0)
+        self.bring_broker_back()
+        self.router.wait_drained()
+        self.assertEqual(self.broker.message_count("TEST"), 19)
 
     def test_fail_open_mode_and_its_end_survive_a_restart(self):
         self.start()

@@ -93,6 +93,8 @@ class ShortDropsTest(RouterTestCase):
             self.assertEqual(answer.outcome, self.unconfirmed(fail_open))
             self.router.log.wait_for_event("NATS_CONNECTION_LOST", deadline_s=3)
             self.assertEqual(self.caller.publish("test.a").outcome, self.unconfirmed(fail_open))
+            self.router.wait_for_metric("router_nats_connection_status", 0.5)
+            trace.sample()
             self.broker.go_on()
             self.router.wait_connected()
         self.assertEqual(trace.values[0], 1)

@@ -14,6 +14,7 @@ struct InFlight {
   enum class State : uint8_t {
     kSent,     // Given to the connection and unanswered.
     kWaiting,  // Surely not stored: refused for now, or waiting behind one that was.
+    kSought,   // Sent by an earlier attempt, and being looked for in its stream.
     kMuted,    // Never sent, and pretends that it was: an injected timeout.
   };
   Delivery* delivery = nullptr;  // Null: settled.

@@ -20,7 +20,7 @@ namespace router {
 namespace {
 
 constexpr char kMessageIdHeader[] = "Nats-Msg-Id";
-constexpr absl::string_view kStreamNamesSubject = "$JS.API.STREAM.NAMES";
+constexpr char kPossibleDuplicateHeader[] = "Router-Possible-Duplicate";
 
 void OnLameDuck(natsConnection* /*connection*/, void* closure) { LameDuckFlag::Raise(closure); }
 
@@ -157,7 +157,9 @@ NatsConnection::~NatsConnection() {
 
 NatsConnection::SendResult NatsConnection::SendCore(const Message& message) {
   const bool with_id = message.caller_chose_id;
-  if (with_id || !message.headers.empty()) return SendWithHeaders(message, nullptr, with_id);
+  if (with_id || !message.headers.empty()) {
+    return SendWithHeaders(message, nullptr, {with_id, /*possible_duplicate=*/false});
+  }
   subject_.assign(message.subject.data(), message.subject.size());
   return ToSendResult(natsConnection_Publish(connection_, subject_.c_str(), message.payload.data(),
                                              static_cast<int>(message.payload.size())));
@@ -166,19 +168,33 @@ NatsConnection::SendResult NatsConnection::SendCore(const Message& message) {
 NatsConnection::SendResult NatsConnection::SendStored(const Message& message, uint64_t number) {
   reply_subject_.assign(inbox_prefix_);
   AppendReplyToken(ReplyKind::kAck, number, &reply_subject_);
-  return SendWithHeaders(message, reply_subject_.c_str(), /*with_id=*/true);
+  return SendWithHeaders(message, reply_subject_.c_str(), {true, /*possible_duplicate=*/false});
+}
+
+NatsConnection::SendResult NatsConnection::SendCoreAgain(const Message& message) {
+  return SendWithHeaders(message, nullptr, {message.caller_chose_id, true});
+}
+
+NatsConnection::SendResult NatsConnection::SendStoredAgain(const Message& message,
+                                                           uint64_t number) {
+  reply_subject_.assign(inbox_prefix_);
+  AppendReplyToken(ReplyKind::kAck, number, &reply_subject_);
+  return SendWithHeaders(message, reply_subject_.c_str(), {true, true});
 }
 
 NatsConnection::SendResult NatsConnection::SendWithHeaders(const Message& message,
-                                                           const char* reply, bool with_id) {
+                                                           const char* reply, OwnHeaders own) {
   const EventLoopScope scope;
   subject_.assign(message.subject.data(), message.subject.size());
   natsMsg* to_send = nullptr;
   natsStatus status = natsMsg_Create(&to_send, subject_.c_str(), reply, message.payload.data(),
                                      static_cast<int>(message.payload.size()));
-  if (status == NATS_OK && with_id) {
+  if (status == NATS_OK && own.id) {
     header_value_.assign(message.message_id.data(), message.message_id.size());
     status = natsMsgHeader_Set(to_send, kMessageIdHeader, header_value_.c_str());
+  }
+  if (status == NATS_OK && own.possible_duplicate) {
+    status = natsMsgHeader_Set(to_send, kPossibleDuplicateHeader, "true");
   }
   for (const Header& header : message.headers) {
     if (status != NATS_OK) break;
@@ -197,21 +213,17 @@ NatsConnection::SendResult NatsConnection::SendFence(uint64_t number) {
   return ToSendResult(natsConnection_Publish(connection_, subject_.c_str(), nullptr, 0));
 }
 
-NatsConnection::SendResult NatsConnection::SendQuestion(absl::string_view subject,
-                                                        uint64_t number) {
-  reply_subject_.assign(inbox_prefix_);
-  AppendReplyToken(ReplyKind::kQuestion, number, &reply_subject_);
-  // Validated subjects may hold quotes and backslashes.
-  std::string question = "{\"subject\":\"";
-  for (const char c : subject) {
-    if (c == '"' || c == '\\') question.push_back('\\');
-    question.push_back(c);
+NatsConnection::SendResult NatsConnection::SendRequest(const ApiRequest& request, ReplyKind kind,
+                                                       uint64_t number) {
+  const int size = static_cast<int>(request.data.size());
+  if (number == 0) {
+    return ToSendResult(
+        natsConnection_Publish(connection_, request.subject.c_str(), request.data.data(), size));
   }
-  question.append("\"}");
-  subject_.assign(kStreamNamesSubject.data(), kStreamNamesSubject.size());
-  return ToSendResult(natsConnection_PublishRequest(connection_, subject_.c_str(),
-                                                    reply_subject_.c_str(), question.data(),
-                                                    static_cast<int>(question.size())));
+  reply_subject_.assign(inbox_prefix_);
+  AppendReplyToken(kind, number, &reply_subject_);
+  return ToSendResult(natsConnection_PublishRequest(
+      connection_, request.subject.c_str(), reply_subject_.c_str(), request.data.data(), size));
 }
 
 bool NatsConnection::Write() {
@@ -234,6 +246,8 @@ bool NatsConnection::NextReply(Reply* reply) {
   for (;;) {
     ReleaseReply();
     if (closed_ || natsSubscription_NextMsg(&reply_, inbox_, 0) != NATS_OK) return false;
+    *reply = Reply();
+    if (IsFromReader(reply)) return true;
     absl::string_view token = natsMsg_GetSubject(reply_);
     if (!absl::ConsumePrefix(&token, inbox_prefix_)) continue;
     if (!ParseReplyToken(token, &reply->kind, &reply->number)) continue;
@@ -245,6 +259,17 @@ bool NatsConnection::NextReply(Reply* reply) {
                            std::strncmp(status, "503", 3) == 0;
     return true;
   }
+}
+
+// What a reader delivers comes with its own subject, and a reply subject that tells of the reader.
+bool NatsConnection::IsFromReader(Reply* reply) const {
+  const char* reply_subject = natsMsg_GetReply(reply_);
+  if (reply_subject == nullptr) return false;
+  const char* id = nullptr;
+  reply->kind = ReplyKind::kSearch;
+  reply->reader_reply = reply_subject;
+  if (natsMsgHeader_Get(reply_, kMessageIdHeader, &id) == NATS_OK) reply->message_id = id;
+  return true;
 }
 
 void NatsConnection::ReleaseReply() {

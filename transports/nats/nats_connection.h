@@ -10,6 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
 #include "transports/message.h"
+#include "transports/nats/jetstream_api.h"
 #include "transports/nats/lame_duck.h"
 #include "transports/nats/nats_options.h"
 #include "transports/nats/reply_subject.h"
@@ -28,12 +29,15 @@ namespace router {
 // with NextReply. Once the socket has closed, `closed` is true and everything else fails.
 class NatsConnection {
  public:
-  // What came in on the inbox of this connection. `data` is valid until the next call.
+  // What came in on the inbox of this connection. The views are valid until the next call.
   struct Reply {
-    ReplyKind kind;
+    ReplyKind kind = ReplyKind::kAck;
     uint64_t number = 0;
     bool no_responders = false;
     absl::string_view data;
+    // Of a stored message that a reader has delivered (kSearch, no number); else empty.
+    absl::string_view reader_reply;
+    absl::string_view message_id;
   };
 
   enum class SendResult {
@@ -61,10 +65,13 @@ class NatsConnection {
   SendResult SendCore(const Message& message);
   // Sends a message that JetStream will answer with ReplyKind::kAck and `number`.
   SendResult SendStored(const Message& message, uint64_t number);
+  // The same two, with the header "Router-Possible-Duplicate: true" (see Delivery).
+  SendResult SendCoreAgain(const Message& message);
+  SendResult SendStoredAgain(const Message& message, uint64_t number);
   // Sends an empty message to ourselves: it comes back as ReplyKind::kFence and `number`.
   SendResult SendFence(uint64_t number);
-  // Asks which streams take `subject`: answered by ReplyKind::kQuestion and `number`.
-  SendResult SendQuestion(absl::string_view subject, uint64_t number);
+  // Asks JetStream's API: answered by `kind` and `number`. With number 0 no answer is asked for.
+  SendResult SendRequest(const ApiRequest& request, ReplyKind kind, uint64_t number);
 
   // Gives the socket as much of the buffer as it takes. Returns whether it took any.
   bool Write();
@@ -99,7 +106,12 @@ class NatsConnection {
   NatsConnection() = default;
   absl::Status Open(const NatsOptions& options, const ServerUrl& server, int cancel_fd);
   absl::Status SubscribeInbox();
-  SendResult SendWithHeaders(const Message& message, const char* reply, bool with_id);
+  struct OwnHeaders {
+    bool id;
+    bool possible_duplicate;
+  };
+  SendResult SendWithHeaders(const Message& message, const char* reply, OwnHeaders own);
+  bool IsFromReader(Reply* reply) const;
   void ReleaseReply();
 
   LameDuckFlag lame_duck_;

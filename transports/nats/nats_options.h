@@ -48,6 +48,10 @@ struct NatsOptions {
   // A connection that lasted so long ends the outage before it: the count of attempts restarts.
   absl::Duration stable_after = absl::Seconds(5);
 
+  // Whether a message is sent only when everything before it of its key is confirmed, or refused
+  // for good. Otherwise many of one key are on their way at a time.
+  bool strict_order = false;
+
   // Most deliveries unsettled at a time. Rounded up to a power of two.
   int64_t max_in_flight = 65536;
   // Bytes given to the socket, and taken from it, at a time.

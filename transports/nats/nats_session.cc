@@ -38,15 +38,17 @@ int64_t SizeOf(const Message& message) {
 }  // namespace
 
 NatsSession::NatsSession(const NatsOptions& options, std::unique_ptr<NatsConnection> connection,
-                         InFlightWindow* window, StreamNames* stream_names, FaultInjector* faults)
+                         const Shared& shared)
     : buffer_bytes_max_(options.io_buffer_bytes),
+      strict_order_(options.strict_order),
       connection_(std::move(connection)),
-      window_(window),
-      stream_names_(stream_names),
-      faults_(faults),
+      window_(shared.window),
+      failures_(shared.failures),
+      stream_names_(shared.stream_names),
+      faults_(shared.faults),
       liveness_({options.ping_interval, options.max_pings_out, options.write_deadline}, Now()),
       next_tick_(Now()),
-      confirmed_below_(window->tail()) {
+      confirmed_below_(shared.window->tail()) {
   SendFence(Now());  // Proves that the inbox works before anything depends on it.
 }
 
@@ -55,11 +57,17 @@ void NatsSession::Send(std::deque<Delivery*>* queue, SteadyTime now) {
     if (delayed_until_.has_value() && now < *delayed_until_) break;
     SendHead(queue, now);
   }
+  AdmitFreed();
+  AskSearch();
   SendFenceWhereUseful(now);
 }
 
 void NatsSession::SendHead(std::deque<Delivery*>* queue, SteadyTime now) {
   Delivery* const delivery = queue->front();
+  if (failures_->IsOvertaking(*delivery)) {
+    queue->pop_front();
+    return SettleOvertaking(delivery);
+  }
   if (delayed_until_.has_value()) {
     delayed_until_.reset();  // It has had its fault.
   } else if (faults_ != nullptr) {
@@ -84,6 +92,7 @@ bool NatsSession::SendFaulty(const Fault& fault, std::deque<Delivery*>* queue, S
     case FaultKind::kTimeout:
       queue->pop_front();
       window_->Add(delivery, InFlight::State::kMuted);
+      if (strict_order_) lanes_.Block(delivery->key_hash, window_->tail() - 1);
       earliest_deadline_ = std::min(earliest_deadline_, delivery->deadline);
       return true;
     case FaultKind::kCloseConnection:
@@ -97,24 +106,54 @@ bool NatsSession::SendFaulty(const Fault& fault, std::deque<Delivery*>* queue, S
 }
 
 void NatsSession::SendNew(Delivery* delivery) {
-  const Message& message = delivery->message;
   const uint64_t number = window_->Add(delivery, InFlight::State::kWaiting);
   earliest_deadline_ = std::min(earliest_deadline_, delivery->deadline);
-  const bool is_core = message.guarantee == Guarantee::kReceived;
-  if (!is_core && !hold_back_.empty() && hold_back_.Holds(message.subject)) {
-    hold_back_.Wait(message.subject, number);
-    return;
+  if (delivery->first_sent_time != absl::InfiniteFuture()) {
+    if (window_->Find(number)->is_core) {
+      delivery->possible_duplicate = true;  // Nothing keeps core messages: nowhere to look.
+    } else {
+      window_->Find(number)->state = InFlight::State::kSought;
+      lanes_.Block(delivery->key_hash, number);
+      return search_.Add(number, delivery->message.subject, delivery->message.message_id,
+                         delivery->first_sent_time, Now());
+    }
   }
-  if (is_core) ++core_since_fence_;
+  if (!lanes_.empty() && lanes_.IsClosed(delivery->key_hash)) {
+    return lanes_.Wait(delivery->key_hash, number);
+  }
+  Admit(number);
+}
+
+// Nothing of its key is in its way.
+void NatsSession::Admit(uint64_t number) {
+  InFlight* const entry = window_->Find(number);
+  if (entry->is_core) {
+    ++core_since_fence_;
+    return Transmit(number);
+  }
+  const Delivery& delivery = *entry->delivery;
+  const absl::string_view subject = delivery.message.subject;
+  if (!hold_back_.empty() && hold_back_.Holds(subject)) {
+    lanes_.Block(delivery.key_hash, number);
+    return hold_back_.Wait(subject, number);
+  }
+  if (strict_order_) lanes_.Block(delivery.key_hash, number);
   Transmit(number);
+}
+
+void NatsSession::AdmitFreed() {
+  while (!freed_keys_.empty()) {
+    const uint64_t key = freed_keys_.back();
+    freed_keys_.pop_back();
+    while (const absl::optional<uint64_t> next = lanes_.TakeNext(key)) Admit(*next);
+  }
 }
 
 void NatsSession::Transmit(uint64_t number) {
   InFlight* const entry = window_->Find(number);
   if (entry == nullptr || closed_) return;
   const Message& message = entry->delivery->message;
-  const NatsConnection::SendResult result =
-      entry->is_core ? connection_->SendCore(message) : connection_->SendStored(message, number);
+  const NatsConnection::SendResult result = Hand(*entry, number);
   switch (result) {
     case NatsConnection::SendResult::kBuffered:
       entry->state = InFlight::State::kSent;
@@ -129,6 +168,15 @@ void NatsSession::Transmit(uint64_t number) {
     case NatsConnection::SendResult::kFailed:
       return Close(connection_->LastError());
   }
+}
+
+NatsConnection::SendResult NatsSession::Hand(const InFlight& entry, uint64_t number) {
+  const Message& message = entry.delivery->message;
+  if (entry.delivery->possible_duplicate) {
+    return entry.is_core ? connection_->SendCoreAgain(message)
+                         : connection_->SendStoredAgain(message, number);
+  }
+  return entry.is_core ? connection_->SendCore(message) : connection_->SendStored(message, number);
 }
 
 void NatsSession::TransmitAll(const std::vector<uint64_t>& numbers) {
@@ -184,6 +232,7 @@ void NatsSession::ReadIn(SteadyTime now) {
   connection_->Read();
   liveness_.Received(now);
   HandleReplies(now);
+  AskSearch();
   if (connection_->closed()) Close(connection_->LastError());
 }
 
@@ -195,6 +244,12 @@ void NatsSession::Tick(std::deque<Delivery*>* queue, SteadyTime now) {
   ExpireQueue(queue, now);
   // Behind the deadlines: a probe just sent would be in doubt.
   if (!hold_back_.empty()) TransmitAll(hold_back_.TakeProbes(now));
+  if (!search_.empty()) {
+    search_.Tick(now);
+    HandleSearchResults();
+    AskSearch();
+  }
+  AdmitFreed();
   if (liveness_.WantsPing(now)) SendFence(now);
   const absl::string_view dead = liveness_.Check(now);
   if (!dead.empty()) Close(dead);
@@ -206,6 +261,7 @@ void NatsSession::ExpireWindow(SteadyTime now) {
   for (uint64_t number = window_->head(); number < window_->tail(); ++number) {
     const InFlight* const entry = window_->Find(number);
     if (entry == nullptr) continue;
+    if (entry->state == InFlight::State::kSought) continue;  // The search has its own.
     if (entry->deadline > now) {
       earliest_deadline_ = std::min(earliest_deadline_, entry->deadline);
       continue;
@@ -214,6 +270,7 @@ void NatsSession::ExpireWindow(SteadyTime now) {
     if (entry->state == InFlight::State::kWaiting) {
       const FailureReason reason = hold_back_.reason(subject);
       std::string error = hold_back_.error(subject);
+      if (error.empty()) error = "its deadline passed behind an earlier message of its key";
       hold_back_.Forget(subject, number, now);
       Settle(number, Verdict::kFailed, reason, std::move(error));
     } else {
@@ -258,7 +315,8 @@ std::vector<Delivery*> NatsSession::TakeWindow() {
   for (uint64_t number = window_->head(); number < window_->tail(); ++number) {
     const InFlight* const entry = window_->Find(number);
     if (entry == nullptr) continue;
-    const bool unsent = entry->state == InFlight::State::kWaiting;
+    const bool unsent =
+        entry->state == InFlight::State::kWaiting || entry->state == InFlight::State::kSought;
     Delivery* const delivery = window_->Remove(number);
     delivery->verdict = unsent ? Verdict::kFailed : Verdict::kInDoubt;
     delivery->reason = unsent ? FailureReason::kNotConnected : FailureReason::kConnectionClosed;
@@ -280,6 +338,41 @@ void NatsSession::Settle(uint64_t number, Verdict verdict, FailureReason reason,
   delivery->reason = reason;
   delivery->error = std::move(error);
   settled_.push_back(delivery);
+  LeaveLane(*delivery, number);
+  if (!TriedAgain(*delivery)) return;
+  failures_->Add(*delivery);
+  FailBehind(*delivery, number);
+}
+
+void NatsSession::LeaveLane(const Delivery& delivery, uint64_t number) {
+  if (lanes_.empty()) return;
+  lanes_.Remove(delivery.key_hash, number);
+  freed_keys_.push_back(delivery.key_hash);
+}
+
+// Those of its key that are not on their way to the broker: in the lane, or held back.
+void NatsSession::FailBehind(const Delivery& delivery, uint64_t number) {
+  if (lanes_.empty()) return;
+  for (const uint64_t behind : lanes_.Behind(delivery.key_hash, number)) {
+    const InFlight* const entry = window_->Find(behind);
+    if (entry == nullptr || entry->state != InFlight::State::kWaiting) continue;
+    if (!hold_back_.empty()) {
+      hold_back_.Forget(entry->delivery->message.subject, behind, Now());
+    }
+    lanes_.Remove(delivery.key_hash, behind);
+    SettleOvertaking(window_->Remove(behind));
+  }
+}
+
+void NatsSession::FailOvertaking(std::deque<Delivery*>* queue) {
+  if (failures_->empty()) return;
+  const auto overtaking = [&](Delivery* delivery) {
+    if (!failures_->IsOvertaking(*delivery)) return false;
+    SettleOvertaking(delivery);
+    return true;
+  };
+  queue->erase(std::remove_if(queue->begin(), queue->end(), overtaking), queue->end());
+  failures_->ForgetAll();
 }
 
 void NatsSession::SettleUnsent(Delivery* delivery, FailureReason reason, std::string error) {
@@ -287,6 +380,12 @@ void NatsSession::SettleUnsent(Delivery* delivery, FailureReason reason, std::st
   delivery->reason = reason;
   delivery->error = std::move(error);
   settled_.push_back(delivery);
+  failures_->Add(*delivery);
+}
+
+void NatsSession::SettleOvertaking(Delivery* delivery) {
+  SettleUnsent(delivery, failures_->reason(*delivery),
+               "an earlier message of its ordering key was not confirmed");
 }
 
 }  // namespace router

@@ -14,9 +14,12 @@
 #include "transports/fault_injector.h"
 #include "transports/nats/hold_back.h"
 #include "transports/nats/in_flight_window.h"
+#include "transports/nats/key_failures.h"
+#include "transports/nats/key_lanes.h"
 #include "transports/nats/liveness.h"
 #include "transports/nats/nats_connection.h"
 #include "transports/nats/nats_options.h"
+#include "transports/nats/stored_search.h"
 #include "transports/nats/stream_names.h"
 #include "transports/transport.h"
 
@@ -31,9 +34,21 @@ namespace router {
 // before.
 class NatsSession {
  public:
-  // Borrows all but the connection. `faults` may be null. The window must be empty.
+  // What outlives a session. `faults` may be null. The window must be empty at the start.
+  struct Shared {
+    InFlightWindow* window;
+    KeyFailures* failures;
+    StreamNames* stream_names;
+    FaultInjector* faults;
+  };
+
+  // Borrows all but the connection.
   NatsSession(const NatsOptions& options, std::unique_ptr<NatsConnection> connection,
-              InFlightWindow* window, StreamNames* stream_names, FaultInjector* faults);
+              const Shared& shared);
+
+  // Settles what must not be sent, because one before it of its key has failed. To be called with
+  // everything that was handed over before the last settled ones were reported.
+  void FailOvertaking(std::deque<Delivery*>* queue);
 
   // Sends from the front of `queue` as much as the window and one buffer hold.
   void Send(std::deque<Delivery*>* queue, SteadyTime now);
@@ -66,11 +81,17 @@ class NatsSession {
   void SendHead(std::deque<Delivery*>* queue, SteadyTime now);
   bool SendFaulty(const Fault& fault, std::deque<Delivery*>* queue, SteadyTime now);
   void SendNew(Delivery* delivery);
+  void Admit(uint64_t number);
+  void AdmitFreed();
   void Transmit(uint64_t number);
+  NatsConnection::SendResult Hand(const InFlight& entry, uint64_t number);
   void TransmitAll(const std::vector<uint64_t>& numbers);
   void SendFence(SteadyTime now);
   void SendFenceWhereUseful(SteadyTime now);
   void Ask(absl::string_view subject);
+  void HandleSearch(const NatsConnection::Reply& reply, SteadyTime now);
+  void AskSearch();
+  void HandleSearchResults();
 
   std::chrono::milliseconds SleepTime(const std::deque<Delivery*>& queue) const;
   void WriteOut(SteadyTime now);
@@ -89,15 +110,23 @@ class NatsSession {
   void Refuse(uint64_t number, Refusal refusal, std::string error);
   void Settle(uint64_t number, Verdict verdict, FailureReason reason, std::string error);
   void SettleUnsent(Delivery* delivery, FailureReason reason, std::string error);
+  void SettleOvertaking(Delivery* delivery);  // For the reason of the one it would overtake.
+  void LeaveLane(const Delivery& delivery, uint64_t number);
+  void FailBehind(const Delivery& delivery, uint64_t number);
 
   const int64_t buffer_bytes_max_;
+  const bool strict_order_;
   const std::unique_ptr<NatsConnection> connection_;
   InFlightWindow* const window_;
+  KeyFailures* const failures_;
   StreamNames* const stream_names_;
   FaultInjector* const faults_;
 
   Liveness liveness_;
   HoldBack hold_back_;
+  KeyLanes lanes_;
+  std::vector<uint64_t> freed_keys_;  // Something of their lanes may be sent now.
+  StoredSearch search_;
   std::vector<Delivery*> settled_;
   SteadyTime earliest_deadline_ = SteadyTime::max();  // No unsettled one is earlier.
   SteadyTime next_tick_;

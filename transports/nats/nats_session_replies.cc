@@ -1,4 +1,6 @@
 // What NatsSession makes of the answers.
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -6,6 +8,14 @@
 #include "transports/nats/reply.h"
 
 namespace router {
+namespace {
+
+// A search may have taken all the time there was.
+constexpr std::chrono::seconds kAttemptAfterSearch(2);
+
+SteadyTime Now() { return std::chrono::steady_clock::now(); }
+
+}  // namespace
 
 void NatsSession::HandleReplies(SteadyTime now) {
   NatsConnection::Reply reply;
@@ -20,8 +30,13 @@ void NatsSession::HandleReplies(SteadyTime now) {
       case ReplyKind::kQuestion:
         HandleAnswer(reply);
         break;
+      case ReplyKind::kSearch:
+        HandleSearch(reply, now);
+        break;
     }
   }
+  HandleSearchResults();
+  AdmitFreed();
 }
 
 void NatsSession::HandleAck(const NatsConnection::Reply& reply, SteadyTime now) {
@@ -61,7 +76,9 @@ void NatsSession::Confirm(uint64_t number, absl::string_view stream, uint64_t se
   delivery->stream = stream_names_->Intern(stream);
   delivery->sequence = sequence;
   delivery->duplicate = duplicate;
+  if (duplicate) delivery->possible_duplicate = false;  // It was noticed.
   settled_.push_back(delivery);
+  LeaveLane(*delivery, number);
   if (!hold_back_.empty()) TransmitAll(hold_back_.Confirmed(delivery->message.subject, number));
 }
 
@@ -69,13 +86,15 @@ void NatsSession::HoldBackEntry(uint64_t number, FailureReason reason, std::stri
                                 SteadyTime now) {
   InFlight* const entry = window_->Find(number);
   entry->state = InFlight::State::kWaiting;
+  lanes_.Block(entry->delivery->key_hash, number);
   hold_back_.Refused(entry->delivery->message.subject, number, reason, std::move(error), now);
 }
 
 // No responders may mean that the stream has no leader just now, or that there is no such stream.
 void NatsSession::Ask(absl::string_view subject) {
   const absl::optional<uint64_t> question = hold_back_.Ask(subject);
-  if (question.has_value()) connection_->SendQuestion(subject, *question);
+  if (!question.has_value()) return;
+  connection_->SendRequest(StreamNamesRequest(subject), ReplyKind::kQuestion, *question);
 }
 
 // Anything but a clear "there is none" changes nothing: without JetStream the question itself has
@@ -83,9 +102,42 @@ void NatsSession::Ask(absl::string_view subject) {
 void NatsSession::HandleAnswer(const NatsConnection::Reply& reply) {
   const absl::optional<std::string> subject = hold_back_.TakeQuestion(reply.number);
   if (!subject.has_value() || reply.no_responders) return;
-  if (ParseStreamNamesReply(reply.data) != StreamsForSubject::kNone) return;
+  const absl::optional<std::string> stream = ParseStreamName(reply.data);
+  if (!stream.has_value() || !stream->empty()) return;
   for (const uint64_t number : hold_back_.Drop(*subject)) {
+    if (window_->Find(number) == nullptr) continue;  // It has failed behind one of these.
     Refuse(number, Refusal::kNoStreamForSubject, "no stream takes this subject");
+  }
+}
+
+void NatsSession::HandleSearch(const NatsConnection::Reply& reply, SteadyTime now) {
+  if (!reply.reader_reply.empty()) {
+    return search_.HandleMessage(reply.reader_reply, reply.message_id, now);
+  }
+  search_.HandleAnswer(reply.number, reply.no_responders, reply.data, absl::Now(), now);
+}
+
+void NatsSession::AskSearch() {
+  for (const StoredSearch::Question& asked : search_.TakeQuestions()) {
+    if (closed_) return;
+    connection_->SendRequest(asked.request, ReplyKind::kSearch, asked.question);
+  }
+}
+
+void NatsSession::HandleSearchResults() {
+  for (const StoredSearch::Result& result : search_.TakeResults()) {
+    InFlight* const entry = window_->Find(result.number);
+    if (result.answer == StoredSearch::Answer::kStored) {
+      Confirm(result.number, result.stream, result.sequence, /*duplicate=*/true);
+      continue;
+    }
+    Delivery* const delivery = entry->delivery;
+    delivery->possible_duplicate = result.answer == StoredSearch::Answer::kUnknown;
+    entry->state = InFlight::State::kWaiting;
+    entry->deadline = std::max(entry->deadline, Now() + kAttemptAfterSearch);
+    earliest_deadline_ = std::min(earliest_deadline_, entry->deadline);
+    lanes_.Wait(delivery->key_hash, result.number);
+    freed_keys_.push_back(delivery->key_hash);
   }
 }
 

@@ -112,8 +112,9 @@ void NatsTransport::Run() {
 
 std::unique_ptr<NatsSession> NatsTransport::NewSession(std::unique_ptr<NatsConnection> connection) {
   max_payload_bytes_.store(connection->max_payload_bytes(), std::memory_order_relaxed);
-  return std::make_unique<NatsSession>(options_, std::move(connection), &window_, &stream_names_,
-                                       faults_);
+  return std::make_unique<NatsSession>(
+      options_, std::move(connection),
+      NatsSession::Shared{&window_, &failures_, &stream_names_, faults_});
 }
 
 void NatsTransport::RunEpoch(std::unique_ptr<NatsSession> session) {
@@ -180,6 +181,7 @@ void NatsTransport::EndEpoch(NatsSession* session) {
 
 void NatsTransport::Iterate(NatsSession* session, bool send) {
   if (send && !stopping_) TakeInbox();
+  if (send) session->FailOvertaking(&queue_);
   if (send) session->Send(&queue_, Now());
   if (session->Wait(wake_.fd(), queue_)) wake_.Clear();
   session->Tick(&queue_, Now());
@@ -210,6 +212,7 @@ std::vector<Delivery*> NatsTransport::TakeUnsettled(NatsSession* session) {
     taken.push_back(delivery);
   }
   queue_.clear();
+  failures_.ForgetAll();
   return taken;
 }
 

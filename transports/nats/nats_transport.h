@@ -17,6 +17,7 @@
 #include "absl/types/span.h"
 #include "transports/fault_injector.h"
 #include "transports/nats/in_flight_window.h"
+#include "transports/nats/key_failures.h"
 #include "transports/nats/nats_options.h"
 #include "transports/nats/stream_names.h"
 #include "transports/nats/supervisor.h"
@@ -95,6 +96,7 @@ class NatsTransport : public Transport {
   // Of the thread alone, once it runs.
   Observer* observer_ = nullptr;
   InFlightWindow window_;
+  KeyFailures failures_;
   StreamNames stream_names_;
   std::deque<Delivery*> queue_;      // Taken from the inbox, not yet sent.
   std::vector<Delivery*> arrivals_;  // Scratch of TakeInbox.

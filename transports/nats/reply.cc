@@ -140,14 +140,4 @@ PublishReply ParsePublishReply(absl::string_view data) {
   return reply;
 }
 
-StreamsForSubject ParseStreamNamesReply(absl::string_view data) {
-  const Json json = Json::parse(data.begin(), data.end(), nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || json.contains("error")) return StreamsForSubject::kUnknown;
-  if (IntMember(json, "total") > 0) return StreamsForSubject::kSome;
-  const auto streams = json.find("streams");
-  if (streams == json.end()) return StreamsForSubject::kUnknown;
-  const bool none = streams->is_null() || (streams->is_array() && streams->empty());
-  return none ? StreamsForSubject::kNone : StreamsForSubject::kSome;
-}
-
 }  // namespace router

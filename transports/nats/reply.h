@@ -1,4 +1,4 @@
-// What JetStream answers to a message, and to a question about streams.
+// What JetStream answers to a message.
 #ifndef ROUTER_TRANSPORTS_NATS_REPLY_H_
 #define ROUTER_TRANSPORTS_NATS_REPLY_H_
 
@@ -43,10 +43,6 @@ bool ParseStoredReply(absl::string_view data, StoredReply* reply);
 // Reads any answer. An "error" counts before a "seq", since some answers carry both; a sequence
 // must be over 0.
 PublishReply ParsePublishReply(absl::string_view data);
-
-// The answer of $JS.API.STREAM.NAMES to the question which streams take a subject.
-enum class StreamsForSubject { kNone, kSome, kUnknown };
-StreamsForSubject ParseStreamNamesReply(absl::string_view data);
 
 }  // namespace router
 

@@ -23,7 +23,7 @@ void AppendReplyToken(ReplyKind kind, uint64_t number, std::string* subject) {
 bool ParseReplyToken(absl::string_view token, ReplyKind* kind, uint64_t* number) {
   if (token.size() < 2 || token.size() > 1 + kMaxDigits) return false;
   const char letter = token[0];
-  if (letter != 'a' && letter != 'f' && letter != 'q') return false;
+  if (letter != 'a' && letter != 'f' && letter != 'q' && letter != 's') return false;
   uint64_t value = 0;
   for (const char c : token.substr(1)) {
     if (c >= '0' && c <= '9') {

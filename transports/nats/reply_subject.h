@@ -13,7 +13,8 @@ namespace router {
 enum class ReplyKind : char {
   kAck = 'a',       // The answer to a message; the number is its number in the window.
   kFence = 'f',     // A fence that came back; all core messages below the number were parsed.
-  kQuestion = 'q',  // The answer to a question about streams; the number is the question's.
+  kQuestion = 'q',  // Whether a stream takes a subject; the number is the question's.
+  kSearch = 's',    // Part of a search for stored messages; the number is the question's.
 };
 
 // Appends the token to `subject`.

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
 
 namespace router {
@@ -62,7 +63,10 @@ bool RecordingObserver::Publish(Transport* transport,
   std::vector<Delivery*> batch;
   for (std::unique_ptr<OwnedDelivery>& owned : deliveries) {
     owned->number = ++last_number_;
-    batch.push_back(&owned->delivery);
+    Delivery& delivery = owned->delivery;
+    delivery.failures_known = failures_;
+    if (delivery.key_hash == 0) delivery.key_hash = absl::Hash<std::string>()(owned->subject);
+    batch.push_back(&delivery);
     unsettled_[batch.back()] = std::move(owned);
   }
   inside_publish = true;
@@ -104,7 +108,10 @@ void RecordingObserver::OnSettled(absl::Span<Delivery* const> deliveries) {
   if (!open_) BreakRule("OnSettled outside an epoch");
   if (deliveries.empty()) BreakRule("OnSettled without deliveries");
   if (steps_.empty() || steps_.back() != "settled") Note("settled");
-  for (Delivery* delivery : deliveries) Settle(delivery, /*handed_back=*/false);
+  for (Delivery* delivery : deliveries) {
+    if (TriedAgain(*delivery)) ++failures_;
+    Settle(delivery, /*handed_back=*/false);
+  }
 }
 
 void RecordingObserver::OnConnectionEvent(const ConnectionEvent& event) {
@@ -199,6 +206,7 @@ uint64_t RecordingObserver::Settle(Delivery* delivery, bool handed_back) {
   outcome.stream = std::string(delivery->stream);
   outcome.sequence = delivery->sequence;
   outcome.duplicate = delivery->duplicate;
+  outcome.possible_duplicate = delivery->possible_duplicate;
   outcome.error = delivery->error;
   outcome.epoch = epoch_;
   outcome.handed_back = handed_back;

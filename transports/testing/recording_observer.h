@@ -25,7 +25,7 @@ struct OwnedDelivery {
   std::string payload;
   std::string message_id;
   std::vector<Header> headers;  // Of bytes that live as long as the test.
-  Delivery delivery;
+  Delivery delivery;  // Publish fills in what is left open: the subject is the ordering key.
   uint64_t number = 0;  // In the order of Publish, from 1; set by RecordingObserver.
 };
 
@@ -38,6 +38,7 @@ struct Outcome {
   std::string stream;
   uint64_t sequence = 0;
   bool duplicate = false;
+  bool possible_duplicate = false;
   std::string error;
   uint64_t epoch = 0;        // That was open, or has just ended.
   bool handed_back = false;  // By OnDown, else by OnSettled.
@@ -93,6 +94,7 @@ class RecordingObserver final : public Transport::Observer {
   mutable absl::CondVar changed_;
   absl::flat_hash_map<const Delivery*, std::unique_ptr<OwnedDelivery>> unsettled_
       ABSL_GUARDED_BY(mutex_);
+  uint64_t failures_ ABSL_GUARDED_BY(mutex_) = 0;  // See Delivery::failures_known.
   uint64_t last_number_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t changes_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<Outcome> outcomes_ ABSL_GUARDED_BY(mutex_);

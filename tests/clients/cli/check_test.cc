@@ -78,6 +78,13 @@ TEST_F(CheckTest, CriticalStates) {
          [](auto& status) { status.mutable_queue()->set_count(1000); });
   Expect(2, "ROUTER CRITICAL - the queue's disk cannot be written | ",
          [](auto& status) { status.mutable_queue()->set_healthy(false); });
+  Expect(2,
+         "ROUTER CRITICAL - the queue on disk was damaged, 3 messages set aside or missing, see "
+         "/dir/damage.log | ",
+         [](auto& status) {
+           status.mutable_queue()->mutable_damage()->set_records(3);
+           status.mutable_queue()->mutable_damage()->set_log("/dir/damage.log");
+         });
 }
 
 TEST_F(CheckTest, TheWorstOfSeveralFindingsCounts) {

@@ -27,7 +27,13 @@ class StatusTest : public CliTest {
     queue->set_bytes(131072);
     queue->set_drain_rate(12.5);
     queue->set_delivery_paused(true);
+    queue->set_dead_letters(3);
+    (*queue->mutable_dead_letters_by_reason())["no_stream"] = 2;
+    (*queue->mutable_dead_letters_by_reason())["expired"] = 1;
     queue->set_healthy(false);
+    queue->mutable_damage()->set_records(3);
+    queue->mutable_damage()->set_log("/dir/damage.log");
+    queue->mutable_damage()->mutable_since()->set_seconds(1769860608);
     *queue->mutable_oldest_age() = cli::ToProto(absl::Seconds(192));
     *queue->mutable_drain_eta() = cli::ToProto(absl::Seconds(20));
     auto* mode = status.mutable_fail_open();
@@ -69,9 +75,11 @@ TEST_F(StatusTest, TableOfARouterInTrouble) {
       "Fail-open     ON for another 10m, by alice: maintenance\n"
       "Queue         250 of 1,000 operations (25.0 %), 128.0 KiB of 1.0 MiB (12.5 %), when full: "
       "reject, PAUSED, DISK CANNOT BE WRITTEN\n"
+      "Damage        QUEUE DAMAGED since 2026-01-31T11:56:48Z, at most 3 messages set aside or "
+      "missing; see, then move away, /dir/damage.log\n"
       "Drain         12.5 per second, empty in 20s, oldest 3m12s\n"
       "In flight     0 direct, 0 from the queue\n"
-      "Dead letters  0\n"
+      "Dead letters  3 (expired 1, no_stream 2)\n"
       "Totals        12,345 accepted, 12,345 delivered, 0 queued, 7 dropped (fail-open), 1 "
       "UNACCOUNTED (a defect)\n");
 }

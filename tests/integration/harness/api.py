@@ -18,7 +18,8 @@ _SERVICES = {
     "AdminService": (admin_pb2, (
         "GetStatus", "GetFailOpenMode", "SetFailOpenMode", "PauseDelivery", "ResumeDelivery",
         "Reconnect", "ListPendingOperations", "GetPendingOperation", "RetryPendingOperations",
-        "PurgePendingOperations", "ListAuditEvents", "GetEffectiveConfig")),
+        "PurgePendingOperations", "ListDeadLetters", "GetDeadLetter", "RedriveDeadLetters",
+        "PurgeDeadLetters", "ListAuditEvents", "GetEffectiveConfig")),
     "FaultInjectionService": (fault_injection_pb2, ("SetFault", "ListFaults", "ClearFaults")),
 }
 

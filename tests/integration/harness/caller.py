@@ -49,7 +49,7 @@ class Caller:
         self._oracle = oracle
 
     def message(self, subject, key="", guarantee=STORED, message_id=None, payload=None,
-                headers=None):
+                headers=None, ttl_s=None):
         """A message with an id of its own, and its record in the oracle."""
         message_id = message_id or f"id-{next(_ids)}"
         if payload is None:
@@ -57,6 +57,8 @@ class Caller:
         message = message_pb2.Message(
             subject=subject, payload=payload, headers=headers or {}, message_id=message_id,
             ordering_key=key, guarantee=guarantee)
+        if ttl_s is not None:
+            message.ttl.FromMilliseconds(int(ttl_s * 1000))
         record = self._oracle.invoke(message_id, key or subject, guarantee != RECEIVED)
         return message, record
 

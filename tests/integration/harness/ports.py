@@ -1,5 +1,6 @@
 """Free TCP ports on loopback."""
 
+import atexit
 import fcntl
 import os
 import random
@@ -11,6 +12,12 @@ import tempfile
 _FIRST, _LAST = 12000, 31999
 _random = random.SystemRandom()
 _given = {}  # Port → its lock file, held open as long as this process lives.
+
+
+@atexit.register
+def _give_back():
+    for lock in _given.values():
+        lock.close()
 
 
 def _claim(port):

@@ -118,6 +118,12 @@ class Router:
         except urllib.error.HTTPError as e:
             return e.code
 
+    def page(self, path):
+        """The text of a page that is answered with 200."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}",
+                                    timeout=5) as response:
+            return response.read().decode()
+
     def metrics(self):
         return scrape(self.http_port)
 

@@ -12,6 +12,29 @@ TEST(HashOrderingKeyTest, IsTheSameInEveryVersion) {
   EXPECT_NE(HashOrderingKey("orders.eu"), HashOrderingKey("orders.us"));
 }
 
+// Stored on disk too.
+TEST(HashContentTest, IsTheSameInEveryVersion) {
+  const Header headers[] = {{"a", "b"}, {"c", "d"}};
+  Message message;
+  message.subject = "orders.eu";
+  message.payload = "payload";
+  message.headers = headers;
+  EXPECT_EQ(HashContent(message, "key"), 5653932253653101573u);
+}
+
+TEST(HashContentTest, TakesHeadersInAnyOrder) {
+  const Header headers[] = {{"a", "b"}, {"c", "d"}};
+  const Header turned[] = {{"c", "d"}, {"a", "b"}};
+  const Header crossed[] = {{"a", "d"}, {"c", "b"}};
+  Message message;
+  message.headers = headers;
+  const uint64_t hash = HashContent(message, "");
+  message.headers = turned;
+  EXPECT_EQ(HashContent(message, ""), hash);
+  message.headers = crossed;
+  EXPECT_NE(HashContent(message, ""), hash);
+}
+
 TEST(OperationSizeTest, CountsEveryByteAndAFixedShare) {
   const Header headers[] = {{"k", "vv"}, {"kk", ""}};
   Message message;

@@ -229,13 +229,13 @@ TEST(DispatcherOrderTest, RefusesToRedeliverForAnEpochThatIsOver) {
   Operation* const operation = pool.Make({});
   rig.transport.Disconnect();
   EXPECT_EQ(rig.dispatcher.epoch(), 0u);
-  EXPECT_FALSE(rig.dispatcher.Redeliver({operation}, epoch));
+  EXPECT_FALSE(rig.dispatcher.Redeliver({operation}, epoch, 0));
   rig.transport.Connect();
   EXPECT_EQ(rig.dispatcher.epoch(), 2u);
-  EXPECT_FALSE(rig.dispatcher.Redeliver({operation}, epoch));
-  EXPECT_FALSE(rig.dispatcher.Redeliver({operation}, 0));
+  EXPECT_FALSE(rig.dispatcher.Redeliver({operation}, epoch, 0));
+  EXPECT_FALSE(rig.dispatcher.Redeliver({operation}, 0, 0));
   rig.dispatcher.PauseDelivery();
-  EXPECT_FALSE(rig.dispatcher.Redeliver({operation}, 2));
+  EXPECT_FALSE(rig.dispatcher.Redeliver({operation}, 2, 0));
   EXPECT_EQ(rig.ledger().in_flight_count, 0);
 }
 

@@ -52,6 +52,57 @@ TEST(DispatcherQueueFullTest, BytesCountToo) {
   rig.Queue({"k", "small"});
 }
 
+TEST(DispatcherQueueFullTest, BytesOfDeadLettersCountToo) {
+  for (FullPolicy policy : {FullPolicy::kReject, FullPolicy::kDropOldest}) {
+    RigOptions options = Policy(policy, 1000);
+    options.dispatcher.queue_bytes_max = 1000;
+    RouterRig rig(options);
+    rig.Queue({"k", std::string(500, 'x')});
+    ASSERT_TRUE(rig.queue.Claim(0, 1, 1000).ok());
+    ASSERT_TRUE(rig.queue.MoveToDeadLetters(1, {"refused", "no", 1}).ok());
+    EXPECT_EQ(rig.ledger().queued_bytes, 0);
+    EXPECT_EQ(rig.ledger().Unaccounted(), 0);
+    Call& rejected = rig.Publish({"k", std::string(500, 'x')});
+    EXPECT_EQ(rejected.outcome(), Outcome::kRejected);
+    EXPECT_EQ(rejected.reason(), "PENDING_QUEUE_FULL");
+    rig.Queue({"k", "small"});
+    ASSERT_TRUE(rig.queue.PurgeDeadLetters({1}).ok());
+    rig.Queue({"k", std::string(500, 'x')});
+  }
+}
+
+TEST(DispatcherQueueFullTest, BlockWaitsUntilDeadLettersArePurged) {
+  RigOptions options = Policy(FullPolicy::kBlock, 1000);
+  options.dispatcher.queue_bytes_max = 1000;
+  RouterRig rig(options);
+  rig.Queue({"k", std::string(500, 'x')});
+  ASSERT_TRUE(rig.queue.Claim(0, 1, 1000).ok());
+  ASSERT_TRUE(rig.queue.MoveToDeadLetters(1, {"refused", "no", 1}).ok());
+  Call& waiting = rig.Publish({"k", std::string(500, 'x')});
+  rig.queue.Flush();
+  EXPECT_EQ(waiting.outcome(), Outcome::kUnanswered);
+  ASSERT_TRUE(rig.queue.PurgeDeadLetters({1}).ok());
+  rig.queue.Flush();
+  EXPECT_EQ(waiting.outcome(), Outcome::kQueued);
+}
+
+TEST(DispatcherQueueFullTest, DropOldestKeepsWhatItDropsWhereThatIsAskedFor) {
+  RigOptions options = Policy(FullPolicy::kDropOldest);
+  options.dispatcher.keep_dropped = true;
+  RouterRig rig(options);
+  for (int i = 0; i < 5; ++i) rig.Queue({"k", absl::StrCat(i)});
+  EXPECT_THAT(rig.QueuedPayloads(), ElementsAre("3", "4"));
+  EXPECT_EQ(rig.observer.dropped_and_kept, 3);
+  EXPECT_EQ(rig.ledger().dropped_oldest, 3);
+  EXPECT_EQ(rig.ledger().dead_letter_count, 3);
+  EXPECT_EQ(rig.ledger().Unaccounted(), 0);
+  rig.transport.Connect();
+  EXPECT_TRUE(rig.Drain());
+  ASSERT_TRUE(rig.queue.RedriveDeadLetters({1, 2, 3}).ok());
+  EXPECT_TRUE(rig.Drain());
+  EXPECT_THAT(rig.StoredPayloads(), ElementsAre("3", "4", "0", "1", "2"));
+}
+
 TEST(DispatcherQueueFullTest, BlockServesFirstComeFirstServed) {
   RouterRig rig(Policy(FullPolicy::kBlock));
   rig.Queue({"j", "1"});

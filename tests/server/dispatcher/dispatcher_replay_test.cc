@@ -243,5 +243,26 @@ TEST(DispatcherReplayTest, InOneBatchTheSecondGetsTheAnswerOfTheFirst) {
   EXPECT_EQ(call.done_count(), 1);
 }
 
+TEST(DispatcherReplayTest, KnowsTheIdsOfWhatAnEarlierRunHasQueued) {
+  MemoryPendingQueue::Contents contents;
+  RigOptions options;
+  options.contents = &contents;
+  {
+    RouterRig before(options);
+    before.Queue({"orders.eu", "another"});
+    before.Queue(kMessage);
+  }
+  RouterRig after(options);
+  Call& again = after.Publish(kMessage);
+  EXPECT_EQ(again.outcome(), Outcome::kQueued);
+  EXPECT_EQ(again.operation().operation_id, 2u);
+  ExpectConflict(&after.Publish(kOtherContent));
+  after.transport.Connect();
+  EXPECT_TRUE(after.Drain());
+  EXPECT_THAT(after.StoredPayloads(), ElementsAre("another", "content"));
+  EXPECT_EQ(after.Publish(kMessage).outcome(), Outcome::kDelivered);
+  ExpectConflict(&after.Publish(kOtherContent));
+}
+
 }  // namespace
 }  // namespace router

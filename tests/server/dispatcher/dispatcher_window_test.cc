@@ -36,6 +36,38 @@ TEST(DispatcherWindowTest, FullWindowMakesMessagesWaitAndThenGoInOrder) {
   EXPECT_EQ(rig.ledger().waiting_bytes, 0);
 }
 
+class CountingRedeliveryObserver : public RedeliveryObserver {
+ public:
+  void OnRedelivered(absl::Span<Operation* const>) override {}
+  void OnConnectionEnded(absl::Span<Operation* const>) override {}
+  void OnDeliverable() override { ++deliverable; }
+
+  int deliverable = 0;
+};
+
+TEST(DispatcherWindowTest, AWindowThatWasFullTellsTheDrainerOfRoom) {
+  RouterRig rig(Window(2));
+  FakeTransport transport({2});
+  MemoryPendingQueue queue(MemoryPendingQueue::Mode::kManual);
+  CountingRedeliveryObserver redelivery;
+  Dispatcher dispatcher({}, &rig.clock, rig.mode.get(), &transport, &queue, &rig.observer);
+  ASSERT_TRUE(dispatcher.OpenQueue().ok());
+  ASSERT_TRUE(dispatcher.Start(&redelivery).ok());
+  int next_id = 0;
+  Call queued({{"queued", "0"}}, &rig.clock, &next_id);
+  dispatcher.Publish(&queued);
+  queue.Flush();
+  transport.Connect();
+  Call direct({{"k", "1"}, {"j", "2"}}, &rig.clock, &next_id);
+  dispatcher.Publish(&direct);
+  ASSERT_EQ(dispatcher.RedeliveryRoom(), 0);
+  const int before = redelivery.deliverable;
+  transport.ReleaseOne();
+  EXPECT_EQ(dispatcher.RedeliveryRoom(), 1);
+  EXPECT_GT(redelivery.deliverable, before);
+  transport.Stop(absl::ZeroDuration());
+}
+
 TEST(DispatcherWindowTest, NobodyPassesThoseWhoWait) {
   RigOptions options;
   options.dispatcher.in_flight_bytes_max = 1000;

@@ -23,7 +23,11 @@ struct TestOperation : Operation {
     message.message_id = id;
     message.payload = payload;
     message.subject = ordering_key = "subject";
+    Hash();
   }
+
+  // Again, where the content has been changed.
+  void Hash() { content_hash = HashContent(message, ordering_key); }
 };
 
 class RecentMessagesTest : public ::testing::Test {
@@ -36,6 +40,10 @@ class RecentMessagesTest : public ::testing::Test {
   std::vector<Operation*> Settle(Operation* operation, Outcome outcome, SteadyTime now = kStart) {
     operation->outcome = outcome;
     return recent_.Settle(*operation, now);
+  }
+
+  static RecoveredId RecoveredOf(const Operation& operation, uint64_t sequence) {
+    return {sequence, HashMessageId(operation.message.message_id), operation.content_hash};
   }
 
   RecentMessages recent_{Options()};
@@ -62,12 +70,14 @@ TEST_F(RecentMessagesTest, EveryPartOfTheContentCounts) {
   const Header header = {"key", "value"};
   const Header other_header = {"key", "other value"};
   first.message.headers = absl::MakeConstSpan(&header, 1);
+  first.Hash();
   ASSERT_EQ(Admit(&first), Relation::kNew);
 
   const auto expect_conflict = [&](void (*change)(Operation*)) {
     TestOperation other("id");
     other.message.headers = first.message.headers;
     change(&other);
+    other.Hash();
     EXPECT_EQ(Admit(&other), Relation::kConflict);
   };
   expect_conflict([](Operation* o) { o->message.payload = "other"; });
@@ -77,6 +87,7 @@ TEST_F(RecentMessagesTest, EveryPartOfTheContentCounts) {
   expect_conflict([](Operation* o) { o->message.headers = {}; });
   TestOperation changed_header("id");
   changed_header.message.headers = absl::MakeConstSpan(&other_header, 1);
+  changed_header.Hash();
   EXPECT_EQ(Admit(&changed_header), Relation::kConflict);
 }
 
@@ -86,6 +97,8 @@ TEST_F(RecentMessagesTest, OrderOfHeadersDoesNotCount) {
   TestOperation first("id"), second("id");
   first.message.headers = headers;
   second.message.headers = reversed;
+  first.Hash();
+  second.Hash();
   EXPECT_EQ(Admit(&first), Relation::kNew);
   EXPECT_EQ(Admit(&second), Relation::kSame);
 }
@@ -144,6 +157,64 @@ TEST_F(RecentMessagesTest, KnowsAQueuedOneAsLongAsItIsQueued) {
   Admit(&first);
   Settle(&first, Outcome::kQueued, kStart);
   EXPECT_EQ(Admit(&other, kStart + std::chrono::hours(10)), Relation::kConflict);
+}
+
+TEST_F(RecentMessagesTest, ForgetsTheOldestQueuedBeyondItsBound) {
+  const char* const ids[] = {"0", "1", "2", "3"};
+  uint64_t operation_id = 1;
+  for (const char* id : ids) {
+    TestOperation operation(id);
+    operation.operation_id = operation_id++;
+    EXPECT_EQ(Admit(&operation), Relation::kNew);
+    Settle(&operation, Outcome::kQueued);
+  }
+  TestOperation second("1"), first("0");
+  EXPECT_EQ(Admit(&second), Relation::kSame);
+  EXPECT_EQ(Admit(&first), Relation::kNew);
+}
+
+TEST_F(RecentMessagesTest, KnowsWhatAnEarlierRunHasQueued) {
+  TestOperation first("first"), second("second"), other("first", "other");
+  recent_.Recover({RecoveredOf(first, 7), RecoveredOf(second, 8)});
+  EXPECT_EQ(Admit(&first), Relation::kSame);
+  EXPECT_EQ(known_.outcome, Outcome::kQueued);
+  EXPECT_EQ(known_.operation_id, 7u);
+  EXPECT_EQ(Admit(&other), Relation::kConflict);
+  EXPECT_EQ(Admit(&second), Relation::kSame);
+  EXPECT_EQ(known_.operation_id, 8u);
+  recent_.Forget(7);
+  EXPECT_EQ(Admit(&other), Relation::kNew);
+}
+
+TEST_F(RecentMessagesTest, KnowsTheDeliveryOfWhatAnEarlierRunHasQueued) {
+  TestOperation first("id"), again("id");
+  recent_.Recover({RecoveredOf(first, 7)});
+  first.content_hash = 0;  // One that comes from the queue has none.
+  first.sequence = 9;
+  Settle(&first, Outcome::kDelivered);
+  EXPECT_EQ(Admit(&again), Relation::kSame);
+  EXPECT_EQ(known_.outcome, Outcome::kDelivered);
+  EXPECT_EQ(known_.sequence, 9u);
+  EXPECT_EQ(Admit(&again, kStart + std::chrono::seconds(61)), Relation::kNew);
+}
+
+TEST_F(RecentMessagesTest, OfRecoveredOnesWithTheSameIdTheFirstCounts) {
+  TestOperation first("id"), second("id", "other");
+  recent_.Recover({RecoveredOf(first, 7), RecoveredOf(second, 8)});
+  recent_.Forget(8);
+  EXPECT_EQ(Admit(&first), Relation::kSame);
+  EXPECT_EQ(known_.operation_id, 7u);
+  EXPECT_EQ(Admit(&second), Relation::kConflict);
+}
+
+TEST_F(RecentMessagesTest, OfTooManyRecoveredOnesTheOldestAreForgotten) {
+  TestOperation operations[] = {TestOperation("0"), TestOperation("1"), TestOperation("2"),
+                                TestOperation("3")};
+  std::vector<RecoveredId> ids;
+  for (uint64_t i = 0; i < 4; ++i) ids.push_back(RecoveredOf(operations[i], i + 1));
+  recent_.Recover(ids);
+  EXPECT_EQ(Admit(&operations[0]), Relation::kNew);
+  EXPECT_EQ(Admit(&operations[1]), Relation::kSame);
 }
 
 TEST_F(RecentMessagesTest, NeverForgetsWhatIsNotSettled) {

@@ -40,6 +40,7 @@ Call::Call(const std::vector<MessageSpec>& specs, FakeClock* clock, int* next_id
     operation.ordering_key = spec.ordering_key.empty() ? spec.subject : spec.ordering_key;
     operation.key_hash = HashOrderingKey(operation.ordering_key);
     operation.size_bytes = OperationSize(operation.message, operation.ordering_key);
+    operation.content_hash = HashContent(operation.message, operation.ordering_key);
     operation.accept_time = clock->WallNow();
     operation.expire_time = clock->WallNow() + spec.ttl;
     if (spec.valid) continue;
@@ -77,6 +78,7 @@ void RecordingPublishObserver::OnRedelivered(absl::Span<Operation* const> operat
 void RecordingPublishObserver::OnRemoved(int64_t count, RemovalCause cause) {
   if (cause == RemovalCause::kPurged) purged += count;
   if (cause == RemovalCause::kDroppedOldest) dropped_oldest += count;
+  if (cause == RemovalCause::kDroppedAndKept) dropped_and_kept += count;
 }
 
 void RecordingPublishObserver::OnDrainEnded(int64_t succeeded, int64_t failed,
@@ -91,7 +93,7 @@ void RecordingPublishObserver::OnDrainEnded(int64_t succeeded, int64_t failed,
 RouterRig::RouterRig(const RigOptions& options)
     : mode(OpenMode(folder.path(), options.fail_open, &clock)),
       transport(options.transport),
-      queue(MemoryPendingQueue::Mode::kManual, options.contents),
+      queue(MemoryPendingQueue::Mode::kManual, options.contents, &clock),
       dispatcher(options.dispatcher, &clock, mode.get(), &transport, &queue,
                  options.publish_observer == nullptr ? &observer : options.publish_observer),
       drainer(options.drainer, &clock, &dispatcher, &queue,

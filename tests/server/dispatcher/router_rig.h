@@ -93,6 +93,7 @@ class RecordingPublishObserver : public PublishObserver, public DrainObserver {
   int64_t redelivered_confirmed = 0;
   int64_t purged = 0;
   int64_t dropped_oldest = 0;
+  int64_t dropped_and_kept = 0;
   std::vector<ConnectionEvent::Kind> events;
   std::vector<DeadLetter> dead_letters;
   std::vector<Run> runs;

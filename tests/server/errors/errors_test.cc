@@ -139,7 +139,6 @@ std::vector<Expected> Vocabulary() {
       {NatsUnavailable("why"), C::kFailedPrecondition, "NATS_UNAVAILABLE", "", true, {"why"}},
       {EtagMismatch("1", "2"), C::kAborted, "ETAG_MISMATCH", "", false, {"etag", "current_etag"}},
       {OperationNotFound(7), C::kNotFound, "OPERATION_NOT_FOUND", "", false, {"operation_id"}},
-      {SpoolDamaged("why"), C::kDataLoss, "SPOOL_DAMAGED", "", false, {"why"}},
       {StateIoError("why"), C::kUnavailable, "STATE_IO_ERROR", "", true, {"why"}},
       {ReasonRequired(9),
        C::kInvalidArgument,

@@ -61,7 +61,8 @@ class HttpServerTest : public ::testing::Test {
   void SetUp() override {
     auto server =
         HttpServer::Start("127.0.0.1:0", {.metrics = [] { return "router_x 1\n"; },
-                                          .readiness_problems = [this] { return problems_; }});
+                                          .readiness_problems = [this] { return problems_; },
+                                          .warnings = [this] { return warnings_; }});
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
   }
@@ -73,6 +74,7 @@ class HttpServerTest : public ::testing::Test {
   }
 
   std::vector<std::string> problems_;
+  std::vector<std::string> warnings_;
   std::unique_ptr<HttpServer> server_;
 };
 
@@ -100,6 +102,14 @@ TEST_F(HttpServerTest, IsReadyOnlyWithoutProblemsAndNamesThem) {
               AllOf(StartsWith("HTTP/1.1 503 Service Unavailable\r\n"),
                     EndsWith("\r\n\r\nthe spool cannot be written\nshutting down\n")));
   EXPECT_THAT(Ask("GET", "/livez"), StartsWith("HTTP/1.1 200 OK\r\n"));
+}
+
+TEST_F(HttpServerTest, IsReadyWithWarningsAndSaysThem) {
+  warnings_ = {"the disk has lost something", "and more"};
+  EXPECT_THAT(Ask("GET", "/readyz"),
+              AllOf(StartsWith("HTTP/1.1 200 OK\r\n"),
+                    EndsWith("\r\n\r\nok\nwarning: the disk has lost something\n"
+                             "warning: and more\n")));
 }
 
 TEST_F(HttpServerTest, ListsItsPagesAtTheRoot) {

@@ -59,6 +59,7 @@ TEST(MetricNamesTest, FamiliesAreExactlyThese) {
                                            "router_nats_connection_restored_total counter",
                                            "router_nats_connection_status gauge",
                                            "router_nats_dead_letters_count gauge",
+                                           "router_nats_dead_letters_bytes gauge",
                                            "router_nats_dead_letters_total counter",
                                            "router_nats_delivery_latency_seconds histogram",
                                            "router_nats_fail_open_enabled gauge",
@@ -75,6 +76,7 @@ TEST(MetricNamesTest, FamiliesAreExactlyThese) {
                                            "router_nats_pending_operations_retry counter",
                                            "router_nats_pending_operations_retry_failed counter",
                                            "router_nats_pending_operations_retry_success counter",
+                                           "router_nats_possible_duplicates_total counter",
                                            "router_nats_publish_failure_reasons_total counter",
                                            "router_nats_publish_failures_total counter",
                                            "router_nats_publish_latency_seconds histogram",
@@ -87,6 +89,8 @@ TEST(MetricNamesTest, FamiliesAreExactlyThese) {
                                            "router_nats_reconnection_exhausted_total counter",
                                            "router_nats_subscribe_failures_total counter",
                                            "router_nats_subscribe_total counter",
+                                           "router_spool_damaged gauge",
+                                           "router_spool_damaged_records gauge",
                                            "router_spool_errors_total counter",
                                            "router_spool_fsync_seconds histogram",
                                        }));
@@ -119,7 +123,8 @@ TEST(MetricNamesTest, EveryLabelValueIsThereFromTheStart) {
        {"not_connected", "timeout", "connection_closed", "no_responders", "broker_error",
         "fault_injected", "backlog"}},
       {"router_nats_delivery_latency_seconds_count{path", {"direct", "queued"}},
-      {"router_nats_dead_letters_total{reason", {"refused", "no_stream", "too_large", "expired"}},
+      {"router_nats_dead_letters_total{reason",
+       {"refused", "no_stream", "too_large", "expired", "attempts", "dropped_oldest"}},
       {"router_spool_errors_total{op", {"open", "append", "remove", "read", "checkpoint"}},
   };
   for (const auto& [name, values] : expected) {

@@ -91,6 +91,9 @@ TEST(MetricsTest, ReadsGaugesWhenRendered) {
   gauges.nats_fail_open_enabled = true;
   gauges.nats_fail_open_expire_time = absl::FromUnixSeconds(1700000000);
   gauges.nats_dead_letters_count = 4;
+  gauges.nats_dead_letters_bytes = 5000;
+  gauges.spool_damaged_records = 3;
+  gauges.spool_damaged = true;
   gauges.messages_unaccounted = -1;
   metrics.SetGaugeProvider([&gauges] { return gauges; });
   const std::string text = metrics.Render();
@@ -104,6 +107,9 @@ TEST(MetricsTest, ReadsGaugesWhenRendered) {
   EXPECT_EQ(ValueOf(text, "router_nats_fail_open_enabled"), 1);
   EXPECT_EQ(ValueOf(text, "router_nats_fail_open_expire_timestamp_seconds"), 1700000000);
   EXPECT_EQ(ValueOf(text, "router_nats_dead_letters_count"), 4);
+  EXPECT_EQ(ValueOf(text, "router_nats_dead_letters_bytes"), 5000);
+  EXPECT_EQ(ValueOf(text, "router_spool_damaged_records"), 3);
+  EXPECT_EQ(ValueOf(text, "router_spool_damaged"), 1);
   EXPECT_EQ(ValueOf(text, "router_messages_unaccounted"), -1);
 
   gauges.nats_fail_open_expire_time = absl::InfiniteFuture();

@@ -1,5 +1,7 @@
 #include "server/pending/high_water_mark.h"
 
+#include <xxhash.h>
+
 #include "gtest/gtest.h"
 #include "tests/server/pending/sqlite_queue_testing.h"
 
@@ -27,6 +29,24 @@ TEST_F(HighWaterMarkTest, GivesBackTheLastPosition) {
     ASSERT_TRUE(mark.Write({i, 100 * i}, i % 2 == 0).ok());
     ExpectReads(i, 100 * i);
   }
+}
+
+TEST_F(HighWaterMarkTest, GivesBackTheNumberOfRecords) {
+  HighWaterMark mark(path_);
+  ASSERT_TRUE(mark.Write({1, 100, 7}, true).ok());
+  EXPECT_EQ(HighWaterMark(path_).Read()->record_count, 7);
+}
+
+TEST_F(HighWaterMarkTest, ReadsVersion1WhichHadNoNumberOfRecords) {
+  std::string slot("RTRMARK1");
+  for (const uint64_t number : {uint64_t{5}, uint64_t{500}}) {
+    slot.append(reinterpret_cast<const char*>(&number), sizeof(number));
+  }
+  const uint64_t checksum = XXH3_64bits(slot.data(), slot.size());
+  slot.append(reinterpret_cast<const char*>(&checksum), sizeof(checksum));
+  WriteFile(path_, slot);
+  ExpectReads(5, 500);
+  EXPECT_EQ(HighWaterMark(path_).Read()->record_count, HighWaterMark::Position::kUnknown);
 }
 
 TEST_F(HighWaterMarkTest, AWriteCutShortLeavesTheOneBefore) {

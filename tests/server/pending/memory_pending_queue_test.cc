@@ -17,6 +17,8 @@ class MemorySubject : public PendingQueueSubject {
 
 INSTANTIATE_TEST_SUITE_P(Memory, PendingQueueContract,
                          ::testing::Values([] { return std::make_unique<MemorySubject>(); }));
+INSTANTIATE_TEST_SUITE_P(Memory, PendingQueueDeadLetterContract,
+                         ::testing::Values([] { return std::make_unique<MemorySubject>(); }));
 
 class ManualMemoryPendingQueueTest : public ::testing::Test {
  protected:

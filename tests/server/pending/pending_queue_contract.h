@@ -12,7 +12,9 @@
 #include "gtest/gtest.h"
 #include "server/pending/pending_queue.h"
 #include "tests/server/pending/pending_queue_contract_fixture.h"
+#include "tests/server/pending/pending_queue_dead_letter_contract.h"
 #include "tests/server/pending/pending_queue_lifecycle_contract.h"
+#include "tests/server/pending/pending_queue_sent_contract.h"
 #include "tests/server/pending/pending_testing.h"
 
 namespace router {
@@ -243,7 +245,7 @@ TEST_P(PendingQueueContract, APurgeOfNothingIsOk) {
 TEST_P(PendingQueueContract, TrimsTheOldestUnclaimedToACount) {
   Append(pool_.MakeMany(6));
   Claim(0, 1);
-  queue_->TrimOldest(4, 1 << 30);
+  queue_->TrimOldest(4, 1 << 30, /*keep_dropped=*/false);
   const auto removals = observer_.WaitForRemovals(2);
   ASSERT_EQ(removals.size(), 2u);
   EXPECT_EQ(removals[0].record.sequence, 2u);
@@ -255,7 +257,7 @@ TEST_P(PendingQueueContract, TrimsTheOldestUnclaimedToACount) {
 TEST_P(PendingQueueContract, TrimsTheOldestToBytes) {
   Append(pool_.MakeMany(6));
   const int64_t size = Scan()[0].size_bytes;
-  queue_->TrimOldest(100, 3 * size);
+  queue_->TrimOldest(100, 3 * size, /*keep_dropped=*/false);
   EXPECT_EQ(observer_.WaitForRemovals(3).size(), 3u);
   EXPECT_THAT(SequencesOf(Scan()), ElementsAre(4, 5, 6));
   EXPECT_EQ(queue_->GetStats().bytes, 3 * size);
@@ -264,7 +266,7 @@ TEST_P(PendingQueueContract, TrimsTheOldestToBytes) {
 TEST_P(PendingQueueContract, TrimCountsTheAppendsBeforeItAndNotThoseAfter) {
   Append(pool_.MakeMany(2));
   queue_->Append(pool_.MakeMany(2));
-  queue_->TrimOldest(3, 1 << 30);
+  queue_->TrimOldest(3, 1 << 30, /*keep_dropped=*/false);
   queue_->Append(pool_.MakeMany(2));
   EXPECT_EQ(observer_.WaitForAnswers(6).size(), 6u);
   EXPECT_EQ(observer_.WaitForRemovals(1).size(), 1u);
@@ -274,7 +276,7 @@ TEST_P(PendingQueueContract, TrimCountsTheAppendsBeforeItAndNotThoseAfter) {
 TEST_P(PendingQueueContract, TrimLeavesClaimedRecordsEvenWhereTheyAreTooMany) {
   Append(pool_.MakeMany(3));
   Claim(0, 2);
-  queue_->TrimOldest(0, 0);
+  queue_->TrimOldest(0, 0, /*keep_dropped=*/false);
   EXPECT_EQ(observer_.WaitForRemovals(1).size(), 1u);
   EXPECT_THAT(SequencesOf(Scan()), ElementsAre(1, 2));
 }
@@ -326,7 +328,7 @@ TEST_P(PendingQueueContract, StatsFollowTheHead) {
   EXPECT_EQ(queue_->GetStats().oldest_accept_time, absl::FromUnixSeconds(1001));
   ASSERT_TRUE(queue_->Purge({2}).ok());
   EXPECT_EQ(queue_->GetStats().oldest_accept_time, absl::FromUnixSeconds(1002));
-  queue_->TrimOldest(0, 0);
+  queue_->TrimOldest(0, 0, /*keep_dropped=*/false);
   observer_.WaitForRemovals(2);
   EXPECT_EQ(queue_->GetStats().oldest_accept_time, absl::InfiniteFuture());
   EXPECT_EQ(queue_->GetStats().bytes, 0);

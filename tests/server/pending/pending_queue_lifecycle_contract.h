@@ -35,6 +35,28 @@ TEST_P(PendingQueueContract, SurvivesReopeningWithoutItsClaims) {
   EXPECT_THAT(PayloadsOf(Claim(0)), ElementsAre("1", "2", "3"));
 }
 
+TEST_P(PendingQueueContract, RecoversTheIdsThatCallersChose) {
+  OperationSpec spec;
+  spec.caller_chose_id = true;
+  spec.message_id = "first";
+  Operation* const first = pool_.Make(spec);
+  spec.message_id = "second";
+  spec.payload = "other";
+  spec.guarantee = Guarantee::kReceived;
+  spec.headers = {{"a", "1"}, {"b", ""}};
+  spec.ordering_key = "key";
+  Operation* const second = pool_.Make(spec);
+  Append({first, pool_.Make({}), second});
+  Reopen();
+  ASSERT_EQ(recovered_.ids.size(), 2u);
+  EXPECT_EQ(recovered_.ids[0].sequence, 1u);
+  EXPECT_EQ(recovered_.ids[0].id_hash, HashMessageId("first"));
+  EXPECT_EQ(recovered_.ids[0].content_hash, first->content_hash);
+  EXPECT_EQ(recovered_.ids[1].sequence, 3u);
+  EXPECT_EQ(recovered_.ids[1].id_hash, HashMessageId("second"));
+  EXPECT_EQ(recovered_.ids[1].content_hash, second->content_hash);
+}
+
 TEST_P(PendingQueueContract, SequencesAreNotReusedAfterEmptyingAndReopening) {
   Append(pool_.MakeMany(3));
   Claim(0);

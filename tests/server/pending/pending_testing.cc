@@ -27,6 +27,10 @@ Operation* OperationPool::Make(const OperationSpec& spec) {
   operation.size_bytes = OperationSize(operation.message, operation.ordering_key);
   operation.accept_time = spec.accept_time;
   operation.expire_time = spec.expire_time;
+  operation.first_sent_time = spec.first_sent_time;
+  if (spec.caller_chose_id) {
+    operation.content_hash = HashContent(operation.message, operation.ordering_key);
+  }
   return &operation;
 }
 
@@ -53,6 +57,27 @@ void RecordingObserver::OnAppended(absl::Span<Operation* const> operations,
 void RecordingObserver::OnRemoved(absl::Span<const RemovedRecord> records, RemovalCause cause) {
   absl::MutexLock lock(&mutex_);
   for (const RemovedRecord& record : records) removals_.push_back({record, cause});
+}
+
+void RecordingObserver::OnRedriven(absl::Span<const RemovedRecord> records) {
+  absl::MutexLock lock(&mutex_);
+  redriven_.insert(redriven_.end(), records.begin(), records.end());
+}
+
+void RecordingObserver::OnDeadLettersRemoved(absl::Span<const RemovedRecord> records,
+                                             RemovalCause cause) {
+  absl::MutexLock lock(&mutex_);
+  for (const RemovedRecord& record : records) dead_letter_removals_.push_back({record, cause});
+}
+
+std::vector<RemovedRecord> RecordingObserver::redriven() {
+  absl::MutexLock lock(&mutex_);
+  return redriven_;
+}
+
+std::vector<RecordingObserver::Removal> RecordingObserver::dead_letter_removals() {
+  absl::MutexLock lock(&mutex_);
+  return dead_letter_removals_;
 }
 
 std::vector<RecordingObserver::Answer> RecordingObserver::WaitForAnswers(size_t count) {

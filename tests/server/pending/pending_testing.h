@@ -32,6 +32,7 @@ struct OperationSpec {
   Guarantee guarantee = Guarantee::kStored;
   absl::Time accept_time = absl::FromUnixMillis(1767225600123);
   absl::Time expire_time = absl::InfiniteFuture();
+  absl::Time first_sent_time = absl::InfiniteFuture();
 };
 
 // Owns operations and the bytes they point to. Not thread-safe.
@@ -65,17 +66,23 @@ class RecordingObserver : public PendingQueue::Observer {
 
   void OnAppended(absl::Span<Operation* const> operations, const absl::Status& status) override;
   void OnRemoved(absl::Span<const RemovedRecord> records, RemovalCause cause) override;
+  void OnRedriven(absl::Span<const RemovedRecord> records) override;
+  void OnDeadLettersRemoved(absl::Span<const RemovedRecord> records, RemovalCause cause) override;
 
   // Waits until `count` operations are answered, or the deadline; returns the answers so far.
   std::vector<Answer> WaitForAnswers(size_t count);
   std::vector<Removal> WaitForRemovals(size_t count);
   std::vector<Answer> answers() { return WaitForAnswers(0); }
   std::vector<Removal> removals() { return WaitForRemovals(0); }
+  std::vector<RemovedRecord> redriven();
+  std::vector<Removal> dead_letter_removals();
 
  private:
   absl::Mutex mutex_;
   std::vector<Answer> answers_ ABSL_GUARDED_BY(mutex_);
   std::vector<Removal> removals_ ABSL_GUARDED_BY(mutex_);
+  std::vector<RemovedRecord> redriven_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Removal> dead_letter_removals_ ABSL_GUARDED_BY(mutex_);
 };
 
 // A fresh folder, deleted with everything in it at the end.

@@ -33,6 +33,13 @@ TEST(RecordChecksumTest, IsTheSameInEveryVersion) {
   EXPECT_EQ(RecordChecksum(SomeFields()), 9272402776793222508u);
 }
 
+TEST(RecordChecksumTest, OfFormat2IsTheSameInEveryVersion) {
+  RecordFields fields = SomeFields();
+  fields.first_sent_at_ms = 1767225600124;
+  fields.content_hash = 43;
+  EXPECT_EQ(RecordChecksum(fields), 13699288502629213291u);
+}
+
 TEST(RecordChecksumTest, CoversEveryField) {
   const std::vector<std::function<void(RecordFields*)>> changes = {
       [](RecordFields* f) { ++f->sequence; },
@@ -49,6 +56,10 @@ TEST(RecordChecksumTest, CoversEveryField) {
       [](RecordFields* f) { f->headers = "x"; },
       [](RecordFields* f) { f->payload = "payloae"; },
       [](RecordFields* f) { f->payload = ""; },
+      [](RecordFields* f) { f->first_sent_at_ms = 0; },
+      [](RecordFields* f) { f->first_sent_at_ms = 1; },
+      [](RecordFields* f) { f->content_hash = 0; },
+      [](RecordFields* f) { f->content_hash = 1; },
   };
   for (size_t i = 0; i < changes.size(); ++i) {
     RecordFields fields = SomeFields();
@@ -92,6 +103,23 @@ TEST(HeadersTest, CutShortAreRefused) {
               size == 0 || size == first_ends)
         << size;
   }
+}
+
+TEST(ContentHashOfTest, MakesTheHashOfARowOfFormat1) {
+  const Header headers[] = {{"a", "1"}, {"b", "2"}};
+  std::string encoded;
+  EncodeHeaders(headers, &encoded);
+  RecordFields fields = SomeFields();
+  fields.headers = encoded;
+  fields.guarantee = 2;
+  Message message;
+  message.subject = fields.subject;
+  message.payload = fields.payload;
+  message.headers = headers;
+  message.guarantee = Guarantee::kReceived;
+  EXPECT_EQ(ContentHashOf(fields), HashContent(message, fields.ordering_key));
+  fields.content_hash = 7;
+  EXPECT_EQ(ContentHashOf(fields), 7u);
 }
 
 TEST(ToPendingRecordTest, RefusesWhatIsNeverWritten) {

@@ -25,6 +25,8 @@ class SqliteSubject : public PendingQueueSubject {
 
 INSTANTIATE_TEST_SUITE_P(Sqlite, PendingQueueContract,
                          ::testing::Values([] { return std::make_unique<SqliteSubject>(); }));
+INSTANTIATE_TEST_SUITE_P(Sqlite, PendingQueueDeadLetterContract,
+                         ::testing::Values([] { return std::make_unique<SqliteSubject>(); }));
 
 }  // namespace
 }  // namespace router

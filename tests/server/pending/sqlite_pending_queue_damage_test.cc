@@ -55,12 +55,6 @@ class SqlitePendingQueueDamageTest : public SqliteQueueTest {
     RecordingObserver observer;
     SqlitePendingQueue queue(options);
     const absl::StatusOr<RecoveredQueue> recovered = queue.Open(&observer);
-    if (!recovered.ok() && file == "pending.db" && offset < kFirstPageBytes) {
-      // Without its first page SQLite knows nothing of a database.
-      EXPECT_EQ(recovered.status().code(), absl::StatusCode::kDataLoss)
-          << file << " at " << offset << ": " << recovered.status();
-      return;
-    }
     ASSERT_TRUE(recovered.ok()) << file << " at " << offset << ": " << recovered.status();
     if (errors.size() == 0) {
       ASSERT_EQ(recovered->records.size(), count) << file << " at " << offset;
@@ -132,6 +126,7 @@ TEST_F(SqlitePendingQueueDamageTest, DamageInTheMiddleOfTheLogIsReportedAndTheLo
   EXPECT_EQ(errors_.Count("open"), 1) << errors_.ToString();
   EXPECT_TRUE(KeepsADamagedLog(options_.directory));
   EXPECT_LT(recovered_.records.size(), 10u);
+  EXPECT_EQ(queue_->GetStats().damage.records + recovered_.records.size(), 10u);
   EXPECT_EQ(Scan().size(), recovered_.records.size());
   EXPECT_TRUE(AppendOne().ok());
   EXPECT_THAT(SequencesOf(Scan()), Contains(11));
@@ -160,6 +155,85 @@ TEST_F(SqlitePendingQueueDamageTest, NoByteOfTheDatabaseIsDamagedSilently) {
   }
 }
 
+TEST_F(SqlitePendingQueueDamageTest, NoByteOfTheFirstPageKeepsTheQueueFromOpening) {
+  Open();
+  Append(pool_.MakeMany(20));
+  Open();
+  for (int64_t offset = 0; offset < kFirstPageBytes; offset += offset < 108 ? 3 : 331) {
+    ExpectNoticed("pending.db", offset, 20);
+  }
+  // The page size, the versions of reading and writing, and that of the format.
+  for (int64_t offset : {16, 17, 18, 19, 60, 61, 62, 63}) ExpectNoticed("pending.db", offset, 20);
+}
+
+TEST_F(SqlitePendingQueueDamageTest, ADatabaseWithoutItsFirstPageIsKeptAndReadAround) {
+  Open();
+  const std::vector<Operation*> operations = pool_.MakeMany(200);
+  Append(operations);
+  Claim(1);
+  ASSERT_TRUE(queue_->MoveToDeadLetters(1, {"refused", "no", 1}).ok());
+  queue_.reset();
+  const std::string damaged =
+      std::string(kFirstPageBytes, '\0') + ReadFile(db_path()).substr(kFirstPageBytes);
+  WriteFile(db_path(), damaged);
+  Open();
+  EXPECT_EQ(errors_.Count("open"), 1) << errors_.ToString();
+  EXPECT_THAT(errors_.ToString(), HasSubstr("199 queued messages could be read from it, 0 are"));
+  EXPECT_EQ(recovered_.records.size(), 199u);
+  EXPECT_EQ(recovered_.dead_letters, 1);
+  EXPECT_EQ(Scan().front().first_sent_time, operations[0]->accept_time);
+  EXPECT_TRUE(AppendOne().ok());
+  EXPECT_THAT(SequencesOf(Scan(200)), ElementsAre(201));
+  int kept = 0;
+  for (const auto& file : std::filesystem::directory_iterator(directory_)) {
+    const std::string name = file.path().filename();
+    EXPECT_FALSE(absl::StrContains(name, "salvage")) << name;
+    if (!absl::StrContains(name, "pending.db.damaged-")) continue;
+    ++kept;
+    EXPECT_EQ(ReadFile(file.path()), damaged);
+  }
+  EXPECT_EQ(kept, 1);
+}
+
+TEST_F(SqlitePendingQueueDamageTest, AFileThatIsNoDatabaseIsKeptAndTheMissingAreCounted) {
+  Open();
+  Append(pool_.MakeMany(7));
+  queue_->Remove(SequencesOf(Claim(3)));
+  queue_.reset();
+  WriteFile(db_path(), std::string(10000, 'x'));
+  Open();
+  EXPECT_THAT(errors_.ToString(), HasSubstr("0 queued messages could be read from it, 4 are"));
+  EXPECT_THAT(recovered_.records, IsEmpty());
+  EXPECT_EQ(queue_->GetStats().damage.records, 4);
+  EXPECT_TRUE(AppendOne().ok());
+  EXPECT_THAT(SequencesOf(Scan()), ElementsAre(8));
+}
+
+TEST_F(SqlitePendingQueueDamageTest, DamageIsSaidUntilItsLogIsMovedAway) {
+  Open();
+  Append({pool_.Make({}), MakeNeedle(), pool_.Make({})});
+  EXPECT_FALSE(queue_->GetStats().damage.any());
+  queue_.reset();
+  FlipByte(db_path(), FindNeedle() + 3);
+  Open();
+  const QueueDamage damage = queue_->GetStats().damage;
+  EXPECT_EQ(damage.records, 1);
+  EXPECT_EQ(damage.since, clock_.WallNow());
+  EXPECT_EQ(damage.log_path, directory_ + "/damage.log");
+  EXPECT_THAT(ReadFile(damage.log_path), HasSubstr("\t1\tdamaged records of " + db_path()));
+
+  clock_.Advance(absl::Hours(1));
+  Open();
+  EXPECT_EQ(queue_->GetStats().damage.records, 1);
+  EXPECT_EQ(queue_->GetStats().damage.since, damage.since);
+
+  std::filesystem::rename(damage.log_path, directory_ + "/seen");
+  EXPECT_FALSE(queue_->GetStats().damage.any());
+  EXPECT_EQ(queue_->GetStats().damage.records, 0);
+  Open();
+  EXPECT_FALSE(queue_->GetStats().damage.any());
+}
+
 TEST_F(SqlitePendingQueueDamageTest, ADatabaseWithADamagedPageIsRebuiltFromTheOthers) {
   Open();
   const std::vector<Operation*> operations = pool_.MakeMany(2000);
@@ -175,6 +249,7 @@ TEST_F(SqlitePendingQueueDamageTest, ADatabaseWithADamagedPageIsRebuiltFromTheOt
   EXPECT_GT(recovered_.records.size(), 1900u);
   EXPECT_LT(recovered_.records.size(), 1999u);
   EXPECT_EQ(recovered_.records.back().sequence, 2000u);
+  EXPECT_EQ(queue_->GetStats().damage.records + recovered_.records.size(), 1999u);
   EXPECT_EQ(recovered_.dead_letters, 1);
   for (const PendingRecord& record : Scan()) {
     EXPECT_EQ(record.payload, operations[record.sequence - 1]->message.payload);
@@ -223,6 +298,7 @@ TEST_F(SqlitePendingQueueDamageTest, ADatabaseThatIsGoneIsReported) {
   Open();
   EXPECT_EQ(errors_.Count("open"), 1) << errors_.ToString();
   EXPECT_THAT(recovered_.records, IsEmpty());
+  EXPECT_EQ(queue_->GetStats().damage.records, 3);
   EXPECT_TRUE(AppendOne().ok());
   EXPECT_THAT(SequencesOf(Scan()), ElementsAre(4));
 }

@@ -136,7 +136,7 @@ TEST_F(SqlitePendingQueueFaultTest, ATrimThatFailedHasRemovedNothing) {
   Open();
   Append(pool_.MakeMany(3));
   disk_.Fail(FaultyVfs::Call::kSync, "-wal", SQLITE_IOERR_FSYNC);
-  queue_->TrimOldest(1, 1 << 30);
+  queue_->TrimOldest(1, 1 << 30, /*keep_dropped=*/false);
   EXPECT_TRUE(Eventually([this] { return disk_.failures() == 1; }));
   ASSERT_TRUE(Eventually([this] { return queue_->Scan(0, 1, false).ok(); }));
   EXPECT_EQ(Scan().size(), 3u);

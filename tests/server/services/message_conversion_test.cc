@@ -90,6 +90,7 @@ TEST(FillOperationsTest, TakesEverythingOver) {
   EXPECT_EQ(operation.ordering_key, "customer-7");
   EXPECT_EQ(operation.key_hash, HashOrderingKey("customer-7"));
   EXPECT_EQ(operation.size_bytes, OperationSize(operation.message, operation.ordering_key));
+  EXPECT_EQ(operation.content_hash, HashContent(operation.message, "customer-7"));
   EXPECT_EQ(operation.accept_time, kNow);
   EXPECT_EQ(operation.expire_time, kNow + absl::Milliseconds(10500));
 }

@@ -107,6 +107,8 @@ TEST_F(RouterStatusTest, GaugesOfTheModeAndOfDeadLetters) {
   rig_.transport.FailNext(Verdict::kRefused, FailureReason::kBrokerError);
   EXPECT_TRUE(rig_.Drain());
   EXPECT_EQ(status_.GetGauges().nats_dead_letters_count, 1);
+  EXPECT_EQ(status_.GetGauges().nats_dead_letters_bytes, rig_.ledger().dead_letter_bytes);
+  EXPECT_GT(rig_.ledger().dead_letter_bytes, 0);
 }
 
 TEST_F(RouterStatusTest, BooksAgreeWithTheQueueAtEveryMoment) {

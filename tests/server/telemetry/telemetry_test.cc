@@ -338,6 +338,15 @@ TEST_F(TelemetryTest, RemovalsAreCountedByTheirCause) {
   telemetry_.OnRemoved(2, RemovalCause::kDroppedOldest);
   EXPECT_EQ(metrics_.nats_pending_operations_dropped_total.Value(), 2u);
   EXPECT_EQ(OnlyEvent("NATS_QUEUE_FULL")["dropped"], 2);
+  EXPECT_EQ(OnlyEvent("NATS_QUEUE_FULL")["kept"], false);
+  EXPECT_EQ(metrics_.nats_dead_letters.dropped_oldest.Value(), 0u);
+}
+
+TEST_F(TelemetryTest, DroppedMessagesThatAreKeptCountAsDroppedAndAsDeadLetters) {
+  telemetry_.OnRemoved(2, RemovalCause::kDroppedAndKept);
+  EXPECT_EQ(metrics_.nats_pending_operations_dropped_total.Value(), 2u);
+  EXPECT_EQ(metrics_.nats_dead_letters.dropped_oldest.Value(), 2u);
+  EXPECT_EQ(OnlyEvent("NATS_QUEUE_FULL")["kept"], true);
 }
 
 TEST_F(TelemetryTest, LatencyIsThatOfTheCall) {

@@ -1,5 +1,6 @@
 #include <nats/nats.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -60,6 +61,7 @@ void NatsAdmin::AddStream(const Stream& stream) {
   config.MaxMsgSize = stream.message_bytes_max;
   config.Discard = stream.discard_new ? js_DiscardNew : js_DiscardOld;
   config.Storage = stream.in_memory ? js_MemoryStorage : js_FileStorage;
+  config.Duplicates = absl::ToInt64Nanoseconds(stream.duplicate_window);
   Check(js_AddStream(nullptr, handles_->jetstream, &config, nullptr, nullptr), "add stream");
 }
 
@@ -74,7 +76,7 @@ void NatsAdmin::PurgeStream(const std::string& name) {
 std::vector<NatsAdmin::StoredMessage> NatsAdmin::ReadStream(const std::string& name) {
   jsStreamInfo* info = nullptr;
   Check(js_GetStreamInfo(&info, handles_->jetstream, name.c_str(), nullptr, nullptr), "info");
-  const uint64_t first = info->State.FirstSeq;
+  const uint64_t first = std::max<uint64_t>(1, info->State.FirstSeq);
   const uint64_t last = info->State.LastSeq;
   jsStreamInfo_Destroy(info);
   std::vector<StoredMessage> messages;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 
 namespace router {
 
@@ -65,6 +66,7 @@ class NatsAdmin {
     bool discard_new = false;  // Full: refuse, instead of dropping the oldest.
     int32_t message_bytes_max = -1;
     bool in_memory = false;
+    absl::Duration duplicate_window = absl::Minutes(2);
   };
   void AddStream(const Stream& stream);
   void DeleteStream(const std::string& name);

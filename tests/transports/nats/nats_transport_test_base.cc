@@ -47,6 +47,7 @@ bool NatsTransportTest::Publish(const std::string& subject, int count, Order ord
     message.payload = owned->payload;
     message.message_id = owned->message_id;
     message.guarantee = order.guarantee;
+    owned->delivery.first_sent_time = order.first_sent_time;
     owned->delivery.deadline =
         std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(order.deadline);
     batch.push_back(std::move(owned));

@@ -31,6 +31,7 @@ class NatsTransportTest : public ::testing::Test {
     Guarantee guarantee = Guarantee::kStored;
     absl::Duration deadline = absl::Seconds(10);
     size_t payload_bytes = 10;
+    absl::Time first_sent_time = absl::InfiniteFuture();
   };
   // Publishes `count` messages as one batch; their ids are "<subject>-<n>", with n counted by the
   // test. False while no epoch is open.

@@ -91,16 +91,6 @@ TEST(PublishReplyTest, NonsenseProvesNothing) {
   }
 }
 
-TEST(StreamNamesReplyTest, KnowsNoneFromSomeFromDoNotKnow) {
-  EXPECT_EQ(ParseStreamNamesReply(R"({"total":0,"offset":0,"limit":1024,"streams":null})"),
-            StreamsForSubject::kNone);
-  EXPECT_EQ(ParseStreamNamesReply(R"({"total":0,"streams":[]})"), StreamsForSubject::kNone);
-  EXPECT_EQ(ParseStreamNamesReply(R"({"total":1,"streams":["S"]})"), StreamsForSubject::kSome);
-  EXPECT_EQ(ParseStreamNamesReply(R"({"error":{"code":503},"streams":null})"),
-            StreamsForSubject::kUnknown);
-  EXPECT_EQ(ParseStreamNamesReply("nonsense"), StreamsForSubject::kUnknown);
-}
-
 TEST(ReplySubjectTest, TokensSurviveTheRoundTrip) {
   for (const uint64_t number :
        {uint64_t{0}, uint64_t{1}, uint64_t{65536}, std::numeric_limits<uint64_t>::max()}) {

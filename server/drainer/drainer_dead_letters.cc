@@ -1,0 +1,90 @@
+// Who becomes a dead letter: what has failed too often, and what has expired.
+#include <string>
+
+#include "server/drainer/drainer.h"
+
+namespace router {
+namespace {
+
+// Expired messages are looked for this often, and moved in slices of at most so many.
+constexpr std::chrono::seconds kSweepInterval(1);
+constexpr int64_t kSweepCountMax = 256;
+
+}  // namespace
+
+// Whether a failure says something about the message: a lost connection does not, and what is sent
+// behind an older message of its key may fail because that one did.
+bool Drainer::IsAttempt(const Redelivery& redelivery) {
+  return redelivery.first_of_key && redelivery.reason != FailureReason::kConnectionClosed &&
+         redelivery.reason != FailureReason::kNotConnected;
+}
+
+bool Drainer::TooManyAttempts(const Redelivery& redelivery, bool connection_ended) const {
+  if (options_.attempts_max <= 0 || connection_ended || !IsAttempt(redelivery)) return false;
+  return AttemptsOf(redelivery.operation_id).count + 1 >= options_.attempts_max;
+}
+
+DeadLetterVerdict Drainer::DeadLetterOf(const Redelivery& redelivery,
+                                        absl::string_view label) const {
+  const Attempts before = AttemptsOf(redelivery.operation_id);
+  return {redelivery.operation_id,
+          {std::string(label), redelivery.error, before.count + 1,
+           before.first_error.empty() ? redelivery.error : before.first_error}};
+}
+
+DeadLetterVerdict Drainer::ExpiredVerdict(uint64_t sequence) const {
+  const Attempts before = AttemptsOf(sequence);
+  return {sequence,
+          {"expired", before.count == 0 ? "its time to live has passed" : before.last_error,
+           before.count, before.first_error}};
+}
+
+// Expired messages become dead letters whether or not it is their turn.
+void Drainer::SweepExpired(SteadyTime now) {
+  if (now < next_sweep_) return;
+  next_sweep_ = now + kSweepInterval;
+  const absl::Time wall_now = clock_->WallNow();
+  if (queue_->GetStats().next_expire_time > wall_now) return;
+  const absl::StatusOr<std::vector<RemovedRecord>> expired =
+      queue_->ClaimExpired(wall_now, kSweepCountMax, options_.claim_bytes_max);
+  if (!expired.ok() || expired->empty()) return;
+  next_sweep_ = now;
+  Verdicts verdicts;
+  for (const RemovedRecord& record : *expired) {
+    verdicts.dead.push_back(ExpiredVerdict(record.sequence));
+    const auto key = keys_.find(record.key_hash);
+    if (key == keys_.end() || key->second.blocked_at != record.sequence) continue;
+    Unblock(&key->second);
+    if (key->second.in_flight == 0) keys_.erase(key);
+  }
+  Apply(verdicts);
+}
+
+Drainer::Attempts Drainer::AttemptsOf(uint64_t sequence) const {
+  absl::MutexLock lock(&mutex_);
+  auto it = attempts_.find(sequence);
+  return it == attempts_.end() ? Attempts() : it->second;
+}
+
+void Drainer::RememberAttempt(const Redelivery& redelivery) {
+  absl::MutexLock lock(&mutex_);
+  Attempts& attempts = attempts_[redelivery.operation_id];
+  if (IsAttempt(redelivery)) ++attempts.count;
+  if (attempts.first_error.empty()) attempts.first_error = redelivery.error;
+  attempts.last_error = redelivery.error;
+  attempts.blocks_key = true;
+}
+
+// What they had failed before counts on.
+void Drainer::KeepAttemptsOfHeads() {
+  absl::MutexLock lock(&mutex_);
+  if (attempts_.size() > 2 * options_.blocked_keys_max) attempts_.clear();
+  for (auto& [sequence, attempts] : attempts_) attempts.blocks_key = false;
+}
+
+void Drainer::ForgetAttempts(uint64_t sequence) {
+  absl::MutexLock lock(&mutex_);
+  attempts_.erase(sequence);
+}
+
+}  // namespace router

@@ -1,0 +1,76 @@
+#include "server/pending/damage_log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "server/pending/durable_file.h"
+
+namespace router {
+
+void DamageLog::Open() {
+  absl::MutexLock lock(&mutex_);
+  std::ifstream file(path_);
+  if (!file) return;
+  is_written_ = true;
+  damage_.log_path = path_;
+  damage_.since = absl::InfiniteFuture();
+  for (std::string line; std::getline(file, line);) {
+    const std::vector<absl::string_view> fields = absl::StrSplit(line, '\t');
+    absl::Time time;
+    int64_t records = 0;
+    if (fields.size() < 2 || !absl::ParseTime(absl::RFC3339_full, fields[0], &time, nullptr) ||
+        !absl::SimpleAtoi(fields[1], &records)) {
+      continue;
+    }
+    damage_.since = std::min(damage_.since, time);
+    damage_.records += records;
+  }
+  // A file that people have written to still says that something is wrong.
+  if (damage_.since == absl::InfiniteFuture()) damage_.since = absl::UnixEpoch();
+}
+
+absl::Status DamageLog::Add(absl::Time now, int64_t records, absl::string_view what) {
+  absl::MutexLock lock(&mutex_);
+  ForgetAcknowledged();
+  if (!damage_.any()) damage_.since = now;
+  damage_.log_path = path_;
+  damage_.records += records;
+  absl::Status status = Append(
+      absl::StrCat(absl::FormatTime(absl::RFC3339_full, now, absl::UTCTimeZone()), "\t", records,
+                   "\t", absl::StrReplaceAll(what, {{"\n", " "}, {"\t", " "}}), "\n"));
+  is_written_ = status.ok();
+  return status;
+}
+
+QueueDamage DamageLog::Get() const {
+  absl::MutexLock lock(&mutex_);
+  ForgetAcknowledged();
+  return damage_;
+}
+
+absl::Status DamageLog::Append(const std::string& line) const {
+  const int64_t size_bytes = std::max<int64_t>(0, FileSizeBytes(path_));
+  absl::StatusOr<FileDescriptor> file = OpenFile(path_, O_WRONLY | O_CREAT);
+  if (!file.ok()) return file.status();
+  absl::Status status = WriteAt(*file, path_, line, size_bytes);
+  if (!status.ok()) return status;
+  if (fsync(file->get()) != 0) return FileError("sync", path_, errno);
+  return SyncDirectory(path_.substr(0, path_.find_last_of('/')));
+}
+
+void DamageLog::ForgetAcknowledged() const {
+  if (!is_written_ || FileSizeBytes(path_) >= 0) return;
+  is_written_ = false;
+  damage_ = QueueDamage();
+}
+
+}  // namespace router

@@ -1,0 +1,286 @@
+#include "tests/simulation/model.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+namespace router {
+
+Model::Model(const RunOptions& options, FakeClock* clock, SimMessages* messages, Trace* trace)
+    : options_(options),
+      clock_(clock),
+      messages_(messages),
+      trace_(trace),
+      mode_on_(options.fail_open) {}
+
+void Model::Fail(absl::string_view what) {
+  if (failed() || !watching_) return;
+  failure_ = std::string(what);
+}
+
+void Model::ExpectEqual(int64_t actual, int64_t expected, absl::string_view what) {
+  if (actual == expected) return;
+  Fail(absl::StrCat(what, ": is ", actual, ", should be ", expected));
+}
+
+void Model::BeginLife(const Life& life) {
+  life_ = life;
+  watching_ = true;
+  CheckQueue(*life.contents);
+  books_ = Books();
+  for (auto& [sequence, record] : records_) {
+    // What was confirmed and not removed yet is in the queue again.
+    if (record.confirmed) ++record.message->records;
+    record.claimed = record.confirmed = record.removing = false;
+    record.last_verdict = Verdict::kPending;
+    ++books_.recovered;
+    books_.queued_bytes += record.size_bytes;
+  }
+  books_.queued_count = books_.recovered;
+  queue_count_limit_ = std::max(options_.dispatcher.queue_count_max, books_.queued_count);
+  queue_bytes_limit_ = std::max(options_.dispatcher.queue_bytes_max, books_.queued_bytes);
+  mode_shown_ = mode_on_ && clock_->WallNow() < mode_expire_time_;
+}
+
+void Model::EndLife() {
+  watching_ = false;
+  draining_ = false;
+  paused_ = false;
+  unanswered_ = 0;
+  waiting_for_same_id_ = 0;
+  for (SimMessage& message : messages_->all()) message.unanswered = 0;
+}
+
+void Model::BeginStep() {
+  before_ = ReadLedger();
+  mode_before_ = mode_is_on();
+  appended_count_ = 0;
+  appended_bytes_ = 0;
+  published_bytes_ = 0;
+  failed_appends_.clear();
+  must_conflict_.clear();
+  must_replay_.clear();
+}
+
+void Model::OnModeSet(bool enabled, absl::Time expire_time) {
+  mode_on_ = mode_shown_ = enabled;
+  mode_expire_time_ = expire_time;
+}
+
+void Model::OnModeTick() {
+  if (mode_on_ && clock_->WallNow() >= mode_expire_time_) mode_on_ = mode_shown_ = false;
+}
+
+void Model::OnStored(SimMessage* message) {
+  const SteadyTime now = clock_->SteadyNow();
+  const bool first = message->stored_count++ == 0;
+  if (trace_->on()) trace_->Note(absl::StrCat("stored:m", message->number, first ? "" : "(again)"));
+  const auto window = absl::ToChronoNanoseconds(options_.duplicate_window);
+  // What a broker cannot tell apart is stored as often as it is sent.
+  if (!first && message->is_tracked() && now - message->stored_at < window) {
+    Fail(absl::StrCat("m", message->number, " is stored twice within the duplicate window"));
+  }
+  message->stored_at = now;
+  // Where two contents have one id, the broker takes either for the other.
+  const bool has_place = !message->gone && message->twin == nullptr;
+  if (!first || !has_place || options_.partial_refusals) return;
+  std::vector<SimMessage*>& stream = streams_[message->key_hash];
+  for (SimMessage* earlier : stream) {
+    if (message->last_published < earlier->first_published) {
+      suspects_.emplace_back(message, earlier);
+    }
+  }
+  stream.push_back(message);
+}
+
+// Who was published again has its place from then on.
+void Model::CheckOrder() {
+  for (const auto& [first, second] : suspects_) {
+    if (!first->accepted || !second->accepted) continue;
+    if (first->last_published > second->first_published) continue;
+    Fail(absl::StrCat("m", first->number, " was accepted before m", second->number,
+                      " of the same key, and stored behind it"));
+  }
+}
+
+void Model::OnHandedOver(const Operation& operation, SimMessage* message) {
+  if (trace_->on()) {
+    trace_->Note(absl::StrCat(operation.batch == nullptr ? "resent:m" : "sent:m", message->number));
+  }
+  if (!watching_) return;
+  Expect(operation.message.message_id == message->id, "a message was sent with another id");
+  Expect(!paused_, "a message was sent during a pause");
+  if (operation.batch != nullptr) return;
+  const auto record = records_.find(operation.operation_id);
+  if (record == records_.end() || record->second.message != message) {
+    return Fail(absl::StrCat("m", message->number, " was sent from a queue that lacks it"));
+  }
+  Expect(record->second.claimed, "a queued message was sent unclaimed");
+  Expect(!record->second.confirmed, "a queued message was sent after it was confirmed");
+  Expect(record->second.expire_time > clock_->WallNow(),
+         "a queued message was sent after its time to live");
+}
+
+void Model::OnSettling(const Operation& operation) {
+  if (!watching_ || operation.batch != nullptr) return;
+  const auto found = records_.find(operation.operation_id);
+  if (found == records_.end()) return Fail("a message left the queue while it was in flight");
+  Record& record = found->second;
+  record.last_verdict = operation.verdict;
+  record.last_refusal = operation.refusal;
+  if (operation.verdict != Verdict::kConfirmed) return;
+  record.confirmed = true;
+  --record.message->records;
+  ++books_.delivered_from_queue;
+  --books_.queued_count;
+  books_.queued_bytes -= record.size_bytes;
+}
+
+void Model::OnSettled(absl::Span<const Operation* const> direct) {
+  if (!watching_ || !mode_is_on() || paused_) return;
+  for (const Operation* operation : direct) {
+    const bool dropped = operation->outcome == Outcome::kDropped;
+    const bool undelivered =
+        operation->verdict == Verdict::kFailed || operation->verdict == Verdict::kInDoubt;
+    Expect(dropped || !undelivered, "fail-open mode is on, and a failed attempt was not dropped");
+  }
+}
+
+void Model::OnAppending(absl::Span<Operation* const> operations) {
+  for (const Operation* operation : operations) {
+    ++appended_count_;
+    appended_bytes_ += operation->size_bytes;
+    ++books_.appending_count;
+    books_.appending_bytes += operation->size_bytes;
+  }
+}
+
+void Model::OnCommitted(absl::Span<Operation* const> operations, const absl::Status& status) {
+  if (!watching_) return;
+  for (const Operation* operation : operations) {
+    --books_.appending_count;
+    books_.appending_bytes -= operation->size_bytes;
+    if (!status.ok()) {
+      failed_appends_.push_back(operation);
+      continue;
+    }
+    Record record;
+    record.message = messages_->Find(operation->message.payload);
+    record.expire_time = operation->expire_time;
+    record.size_bytes = operation->size_bytes;
+    ++record.message->records;
+    Expect(records_.empty() || records_.rbegin()->first < operation->operation_id,
+           "the queue has given a sequence twice");
+    records_[operation->operation_id] = record;
+    ++books_.queued_count;
+    books_.queued_bytes += record.size_bytes;
+  }
+  queue_changed_ = true;
+}
+
+void Model::OnRemoving(absl::Span<const uint64_t> sequences) {
+  if (!watching_) return;
+  for (const uint64_t sequence : sequences) {
+    const auto record = records_.find(sequence);
+    if (record == records_.end()) return Fail("a record was removed that is not in the queue");
+    Expect(record->second.confirmed && record->second.message->is_stored(),
+           "a record was removed before the broker had it");
+    record->second.removing = true;
+  }
+  queue_changed_ = true;
+}
+
+void Model::OnClaimed(absl::Span<const PendingRecord> records) {
+  for (const PendingRecord& claimed : records) {
+    const auto record = records_.find(claimed.sequence);
+    if (record == records_.end()) return Fail("a record was claimed that is not in the queue");
+    record->second.claimed = true;
+  }
+}
+
+void Model::OnReleasing(absl::Span<const uint64_t> sequences) {
+  if (!watching_) return;
+  for (const uint64_t sequence : sequences) {
+    const auto record = records_.find(sequence);
+    if (record == records_.end()) return Fail("a record was released that is not in the queue");
+    Expect(record->second.claimed, "a record was released that was not claimed");
+    Expect(!record->second.confirmed, "a record was released after the broker had confirmed it");
+    record->second.claimed = false;
+  }
+}
+
+void Model::OnDeadLettering(uint64_t sequence, const DeadLetterReason& reason) {
+  if (!watching_) return;
+  const auto found = records_.find(sequence);
+  if (found == records_.end()) return Fail("a dead letter was not in the queue");
+  const Record& record = found->second;
+  Expect(record.claimed && !record.confirmed, "a dead letter was confirmed, or not claimed");
+  if (reason.reason == "expired") {
+    return Expect(record.expire_time <= clock_->WallNow(), "a dead letter expired too soon");
+  }
+  const absl::string_view expected =
+      record.last_refusal == Refusal::kNoStreamForSubject ? "no_stream"
+      : record.last_refusal == Refusal::kMessageTooLarge  ? "too_large"
+                                                          : "refused";
+  Expect(record.last_verdict == Verdict::kRefused && reason.reason == expected,
+         "a dead letter was not refused, or for another reason");
+}
+
+void Model::OnGone(absl::Span<const RemovedRecord> removed, RemovalCause cause) {
+  if (!watching_) return;
+  queue_changed_ = true;
+  uint64_t last = 0;
+  for (const RemovedRecord& gone : removed) {
+    const auto record = records_.find(gone.sequence);
+    if (record == records_.end()) return Fail("a record is gone that was not in the queue");
+    SimMessage* const message = record->second.message;
+    if (trace_->on()) trace_->Note(absl::StrCat("gone:m", message->number));
+    message->gone = true;
+    last = std::max(last, gone.sequence);
+    const bool dead = cause == RemovalCause::kDeadLettered;
+    Expect(record->second.claimed == dead, "a record was taken away from the drainer");
+    if (dead) dead_letters_[gone.sequence] = message;
+    if (record->second.last_verdict != Verdict::kPending) head_gone_ = clock_->SteadyNow();
+    --books_.queued_count;
+    books_.queued_bytes -= record->second.size_bytes;
+    Leave(record);
+  }
+  const int64_t count = static_cast<int64_t>(removed.size());
+  switch (cause) {
+    case RemovalCause::kPurged:
+      books_.purged += count;
+      return Expect(purging_, "a record was purged that nobody asked for");
+    case RemovalCause::kDroppedOldest: {
+      books_.dropped_oldest += count;
+      Expect(options_.dispatcher.full_policy == FullPolicy::kDropOldest,
+             "a record was dropped by a queue that rejects");
+      const auto older = std::find_if(records_.begin(), records_.end(),
+                                      [](const auto& record) { return !record.second.claimed; });
+      return Expect(older == records_.end() || older->first > last,
+                    "a record was dropped that is not the oldest");
+    }
+    case RemovalCause::kDeadLettered:
+      books_.dead_lettered += count;
+      return;
+    case RemovalCause::kDamaged:
+      return Fail("a record is damaged");
+  }
+}
+
+void Model::Leave(std::map<uint64_t, Record>::iterator record) {
+  if (!record->second.confirmed) --record->second.message->records;
+  records_.erase(record);
+}
+
+bool Model::HasBlockedHead(const Drainer& drainer) const {
+  // Those behind a head that is gone wait until it would have been tried again.
+  if (clock_->SteadyNow() <
+      head_gone_ + absl::ToChronoNanoseconds(options_.drainer.retry_delay_max)) {
+    return true;
+  }
+  return std::any_of(records_.begin(), records_.end(), [&drainer](const auto& record) {
+    return drainer.FindAttempts(record.first).has_value();
+  });
+}
+
+}  // namespace router
