@@ -1,7 +1,5 @@
 """Scenario 8, where the link is too slow for the attempts' deadlines."""
 
-from harness.router import has_setting
-
 from frame.scenario import Scenario
 
 
@@ -28,8 +26,6 @@ class SlowDrain(Scenario):
             slow_drains += 1
             run.progress(f"slow drains {slow_drains}, accepted {load.meter.accepted:,}")
         run.figures.update(slow_drains=slow_drains)
-        # A router without this setting lets what is sent in time overtake what is not.
-        strict = has_setting("nats_strict_order")
-        run.finish(load, ignore=("unanswered",) if strict else ("unanswered", "reordered"))
+        run.finish(load)
         run.figures.update(
             timed_out=int(run.router.metric("router_nats_pending_operations_retry_failed")))

@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
 import urllib.error
 import urllib.request
 
@@ -37,12 +36,6 @@ def binary_path():
         if os.access(path, os.X_OK):
             return path
     raise FileNotFoundError("routerd: build //server:routerd and name it in $ROUTERD")
-
-
-def has_setting(name):
-    """Whether this routerd knows a setting."""
-    answer = subprocess.run([binary_path(), "--help"], capture_output=True, text=True, check=True)
-    return name in answer.stdout
 
 
 class Router:
