@@ -43,6 +43,7 @@ void Model::BeginLife(const Life& life) {
   queue_bytes_limit_ =
       std::max(options_.dispatcher.queue_bytes_max, books_.queued_bytes + books_.dead_letter_bytes);
   mode_shown_ = mode_on_ && clock_->WallNow() < mode_expire_time_;
+  SetModeEnd();
 }
 
 void Model::EndLife() {
@@ -56,7 +57,6 @@ void Model::EndLife() {
 
 void Model::BeginStep() {
   before_ = ReadLedger();
-  mode_before_ = mode_is_on();
   appended_count_ = 0;
   appended_bytes_ = 0;
   published_bytes_ = 0;
@@ -69,10 +69,20 @@ void Model::BeginStep() {
 void Model::OnModeSet(bool enabled, absl::Time expire_time) {
   mode_on_ = mode_shown_ = enabled;
   mode_expire_time_ = expire_time;
+  SetModeEnd();
+}
+
+// The mode ends by whichever clock is first.
+void Model::SetModeEnd() {
+  mode_end_ =
+      mode_expire_time_ == absl::InfiniteFuture()
+          ? SteadyTime::max()
+          : clock_->SteadyNow() + absl::ToChronoNanoseconds(mode_expire_time_ - clock_->WallNow());
 }
 
 void Model::OnModeTick() {
-  if (mode_on_ && clock_->WallNow() >= mode_expire_time_) mode_on_ = mode_shown_ = false;
+  const bool over = clock_->WallNow() >= mode_expire_time_ || clock_->SteadyNow() >= mode_end_;
+  if (over) mode_on_ = mode_shown_ = false;
 }
 
 void Model::OnStored(SimMessage* message) {

@@ -142,6 +142,7 @@ class Model final : public SimBroker::Observer,
     int64_t appending_bytes = 0;
   };
 
+  void SetModeEnd();
   bool mode_is_on() const { return mode_shown_; }
   void CheckAnswer(const Operation& operation, SimMessage* message);
   void CheckReplay(const Operation& operation, const SimMessage& message);
@@ -189,6 +190,7 @@ class Model final : public SimBroker::Observer,
   bool mode_on_ = false;     // As on disk.
   bool mode_shown_ = false;  // As of the last tick.
   absl::Time mode_expire_time_ = absl::InfiniteFuture();
+  SteadyTime mode_end_ = SteadyTime::max();
   int64_t publishes_ = 0;
   std::map<uint64_t, Record> records_;
   std::map<uint64_t, Record> dead_letters_;
@@ -202,7 +204,6 @@ class Model final : public SimBroker::Observer,
 
   // Of the present step.
   LedgerSnapshot before_;
-  bool mode_before_ = false;
   int64_t appended_count_ = 0;
   int64_t appended_bytes_ = 0;
   int64_t published_bytes_ = 0;

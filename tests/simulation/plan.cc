@@ -19,7 +19,7 @@ struct Kind {
 
 // In the order of StepKind.
 constexpr Kind kKinds[kStepKinds] = {
-    {"publish", 240, false},
+    {"publish", 90, false},
     {"store", 130, false},
     {"answer", 130, false},
     {"lose answer", 12, true},

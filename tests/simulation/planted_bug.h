@@ -21,7 +21,7 @@ enum class PlantedBug {
   kDeadLetterLost,
   kExpiryForgotten,
   // Of the transport.
-  kUnsettledReversed,
+  kUnsettledConfirmed,
   kSentOutOfOrder,
   kOtherIdOnRedelivery,
   kConfirmedWithoutAck,

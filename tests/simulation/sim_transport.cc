@@ -284,12 +284,12 @@ std::vector<Delivery*> SimTransport::TakeUnsettled(size_t sent_count) {
     Operation* const operation = unsettled_[i].operation;
     operation->verdict = i < sent_count ? Verdict::kInDoubt : Verdict::kFailed;
     operation->reason = FailureReason::kConnectionClosed;
+    if (options_.bug == PlantedBug::kUnsettledConfirmed) operation->verdict = Verdict::kConfirmed;
     taken.push_back(operation);
   }
   unsettled_.clear();
   unsettled_bytes_ = 0;
   redelivering_count_ = 0;
-  if (options_.bug == PlantedBug::kUnsettledReversed) std::reverse(taken.begin(), taken.end());
   return taken;
 }
 
