@@ -46,12 +46,12 @@ absl::StatusOr<RecoveredQueue> PendingStore::Open() {
 
   RecoveredQueue recovered;
   status = LoadRecords(&recovered);
+  if (status.ok()) status = table_->CountDeadLetters(&recovered);
   if (absl::IsDataLoss(status)) {
     status = Rebuild(status);
     if (status.ok()) status = LoadRecords(&recovered);
+    if (status.ok()) status = table_->CountDeadLetters(&recovered);
   }
-  if (!status.ok()) return WithPath(status);
-  status = table_->CountDeadLetters(&recovered);
   if (!status.ok()) return WithPath(status);
 
   const int64_t found_count = recovered.records.size() + damaged_.size();

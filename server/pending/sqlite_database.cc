@@ -131,9 +131,14 @@ absl::StatusOr<int64_t> SqliteDatabase::QueryInt64(const std::string& sql) {
 absl::StatusOr<std::string> SqliteDatabase::QueryText(const std::string& sql) {
   absl::StatusOr<SqliteStatement> statement = Prepare(sql);
   if (!statement.ok()) return statement.status();
+  std::string text;
   absl::StatusOr<bool> row = statement->Step();
+  if (row.ok() && *row) text = std::string(statement->Bytes(0));
+  // To its end: a statement that writes, as PRAGMA journal_mode does, says only there that it
+  // failed.
+  while (row.ok() && *row) row = statement->Step();
   if (!row.ok()) return row.status();
-  return *row ? std::string(statement->Bytes(0)) : std::string();
+  return text;
 }
 
 absl::Status SqliteDatabase::Checkpoint(int mode) {

@@ -290,6 +290,29 @@ TEST_F(SqlitePendingQueueDamageTest, SequencesAreNotReusedWithoutTheMark) {
   EXPECT_THAT(SequencesOf(Scan()), ElementsAre(4));
 }
 
+TEST_F(SqlitePendingQueueDamageTest, ADatabaseThatIsCutShortIsReadFromItsLog) {
+  Open();
+  Append(pool_.MakeMany(20));
+  const std::string crashed = folder_.path() + "/crashed";
+  for (int64_t size : {61, 100, 4096, 8192, 11003, 12288}) {
+    std::filesystem::remove_all(crashed);
+    CopyFiles(crashed);
+    std::filesystem::resize_file(crashed + "/pending.db", size);
+    ErrorLog errors;
+    SqlitePendingQueue::Options options = options_;
+    options.directory = crashed;
+    options.on_error = [&errors](absl::string_view op, const std::string& error) {
+      errors.Add(op, error);
+    };
+    RecordingObserver observer;
+    SqlitePendingQueue queue(options);
+    const absl::StatusOr<RecoveredQueue> recovered = queue.Open(&observer);
+    ASSERT_TRUE(recovered.ok()) << size << ": " << recovered.status();
+    EXPECT_EQ(recovered->records.size(), 20) << size;
+    EXPECT_GE(errors.Count("open"), 1) << size;
+  }
+}
+
 TEST_F(SqlitePendingQueueDamageTest, ADatabaseThatIsGoneIsReported) {
   Open();
   Append(pool_.MakeMany(3));

@@ -56,6 +56,25 @@ TEST_F(SqlitePendingQueueFaultTest, AFailedSyncFailsTheWholeBatchAndNothingOfItS
   EXPECT_EQ(errors_.size(), errors) << errors_.ToString();
 }
 
+// Without one, a commit is not durable when it is answered: its journal may come back.
+TEST_F(SqlitePendingQueueFaultTest, ADatabaseThatDoesNotGetItsLogIsRefused) {
+  int refused = 0;
+  for (int nth = 1; nth <= 20; ++nth) {
+    options_.directory = absl::StrCat(folder_.path(), "/", nth);
+    disk_.Fail(FaultyVfs::Call::kSync, "-journal", SQLITE_IOERR_FSYNC, nth);
+    RecordingObserver observer;
+    SqlitePendingQueue queue(options_);
+    if (!queue.Open(&observer).ok()) {
+      ++refused;
+      continue;
+    }
+    EXPECT_EQ(disk_.failures(), 0) << nth;
+    EXPECT_TRUE(std::filesystem::exists(options_.directory + "/pending.db-wal")) << nth;
+  }
+  EXPECT_GT(refused, 0);
+  EXPECT_LT(refused, 20);
+}
+
 TEST_F(SqlitePendingQueueFaultTest, IsUnhealthyAndRefusesWhileTheDiskFails) {
   Open();
   disk_.Fail(FaultyVfs::Call::kSync, "-wal", SQLITE_IOERR_FSYNC, 1, 1000);
