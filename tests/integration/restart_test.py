@@ -72,7 +72,9 @@ class RestartTest(RouterTestCase):
         self.assertLess(elapsed, 10)
         for answer in answers:
             if answer.error:
-                self.assertEqual(answer.error.code, grpc.StatusCode.UNAVAILABLE, answer)
+                # CANCELLED: it came while gRPC went down, and the router never saw it.
+                self.assertIn(answer.error.code, (grpc.StatusCode.UNAVAILABLE,
+                                                  grpc.StatusCode.CANCELLED), answer)
         wait_until(lambda: stream.call_error or stream.answered == stream.sent,
                    "the stream has its answers or its end")
         for record in self.oracle.records():
