@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "server/errors/errors.h"
 
@@ -268,7 +269,7 @@ bool Dispatcher::Redeliver(absl::Span<Operation* const> operations, uint64_t epo
                            uint64_t failures) {
   absl::MutexLock lock(&mutex_);
   const int64_t count = static_cast<int64_t>(operations.size());
-  if (!up_ || epoch != epoch_ || paused_ || failures != redelivery_failures_ ||
+  if (!up_ || epoch != epoch_ || paused_ || MayOvertake(operations, failures) ||
       ledger_.in_flight_count + count > in_flight_max_) {
     return false;
   }
@@ -277,6 +278,16 @@ bool Dispatcher::Redeliver(absl::Span<Operation* const> operations, uint64_t epo
   ledger_.redelivering_count += count;
   HandOver(&work);
   return true;
+}
+
+bool Dispatcher::MayOvertake(absl::Span<Operation* const> operations, uint64_t failures) {
+  const uint64_t unknown = redelivery_failures_ - failures;
+  while (failed_keys_.size() > unknown) failed_keys_.pop_front();
+  if (failed_keys_.empty()) return false;
+  const absl::flat_hash_set<uint64_t> failed(failed_keys_.begin(), failed_keys_.end());
+  return std::any_of(operations.begin(), operations.end(), [&](const Operation* operation) {
+    return failed.contains(operation->key_hash);
+  });
 }
 
 int64_t Dispatcher::RedeliveryRoom() const {

@@ -92,8 +92,8 @@ class Dispatcher final : public Transport::Observer, public PendingQueue::Observ
 
   // For the drainer: hands queued operations to the transport, in order. False, and nothing is
   // handed over, when `epoch` is not the present connection, delivery is paused, the window lacks
-  // the room, or more redelivered operations are to be TriedAgain than the `failures` the drainer
-  // knows of: what it is about to send might overtake one of them.
+  // the room, or one of their keys has a failure among those that the drainer does not know of: it
+  // knows of the first `failures` redelivered operations that are TriedAgain.
   bool Redeliver(absl::Span<Operation* const> operations, uint64_t epoch, uint64_t failures);
   // The present connection, 0 while there is none. When it returns n, the drainer has been told of
   // the end of every connection before n.
@@ -170,6 +170,8 @@ class Dispatcher final : public Transport::Observer, public PendingQueue::Observ
   void AdmitWaiting(SteadyTime now, Work* work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FlushWindowWaiting(SteadyTime now, Work* work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void HandOver(Work* work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool MayOvertake(absl::Span<Operation* const> operations, uint64_t failures)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool WindowHasRoom(int64_t size_bytes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool QueueHasRoom(int64_t size_bytes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -192,7 +194,10 @@ class Dispatcher final : public Transport::Observer, public PendingQueue::Observ
   bool accepting_ ABSL_GUARDED_BY(mutex_) = true;
   uint64_t last_order_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t failures_ ABSL_GUARDED_BY(mutex_) = 0;  // Settled ones that are TriedAgain, of all time.
-  uint64_t redelivery_failures_ ABSL_GUARDED_BY(mutex_) = 0;  // Those that came from the queue.
+  // Those of them that came from the queue: how many, and the keys of the last of them, as far as
+  // the drainer may not know of them.
+  uint64_t redelivery_failures_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::deque<uint64_t> failed_keys_ ABSL_GUARDED_BY(mutex_);
   KeyCounters backlog_ ABSL_GUARDED_BY(mutex_);  // Queued, on the way there, or waiting to be.
   KeyCounters direct_
       ABSL_GUARDED_BY(mutex_);  // In the window, or waiting for it; not from the queue.

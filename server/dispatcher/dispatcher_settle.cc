@@ -44,7 +44,10 @@ void Dispatcher::SettleDirect(Operation* operation, SteadyTime now, Work* work) 
 
 void Dispatcher::SettleRedelivered(Operation* operation, Work* work) {
   --ledger_.redelivering_count;
-  if (TriedAgain(*operation)) ++redelivery_failures_;
+  if (TriedAgain(*operation)) {
+    ++redelivery_failures_;
+    failed_keys_.push_back(operation->key_hash);
+  }
   if (operation->verdict != Verdict::kConfirmed) return;
   backlog_.Remove(operation->key_hash);
   --ledger_.queued_count;

@@ -81,6 +81,12 @@ absl::optional<uint64_t> RecentMessages::Take(uint64_t id_hash, std::vector<Oper
 std::vector<Operation*> RecentMessages::Settle(const Operation& operation, SteadyTime now) {
   const uint64_t id_hash = HashMessageId(operation.message.message_id);
   std::vector<Operation*> waiting;
+  const bool from_queue = operation.outcome == Outcome::kDelivered && operation.operation_id != 0;
+  if (from_queue) {
+    // Another message may have taken the id: while this one was a dead letter, or before a restart.
+    const auto it = queued_.find(id_hash);
+    if (it == queued_.end() || it->second.operation_id != operation.operation_id) return waiting;
+  }
   const absl::optional<uint64_t> content_hash = Take(id_hash, &waiting);
   if (!content_hash.has_value()) return waiting;
   if (operation.outcome == Outcome::kQueued) {

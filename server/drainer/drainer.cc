@@ -364,10 +364,12 @@ bool Drainer::HandOver(std::vector<std::unique_ptr<Redelivery>> redeliveries) {
   for (const auto& redelivery : redeliveries) {
     sequences.push_back(redelivery->operation_id);
     auto key = keys_.find(redelivery->key_hash);
-    if (--key->second.in_flight == 0 && key->second.blocked_at == 0) keys_.erase(key);
+    --key->second.in_flight;
+    if (key->second.blocked_at != 0) continue;  // It is found again without the cursor.
+    Rewind(redelivery->operation_id);
+    if (key->second.in_flight == 0) keys_.erase(key);
   }
   queue_->Release(sequences);
-  Rewind(sequences.front());
   return false;
 }
 

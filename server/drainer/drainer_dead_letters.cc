@@ -12,10 +12,14 @@ constexpr int64_t kSweepCountMax = 256;
 
 }  // namespace
 
-// Whether a failure says something about the message: a lost connection does not, and what is sent
-// behind an older message of its key may fail because that one did.
+// Whether a failure says something about the message: a lost connection does not, what is sent
+// behind an older message of its key may fail because that one did, and what has run into its
+// deadline without being in doubt was never sent.
 bool Drainer::IsAttempt(const Redelivery& redelivery) {
-  return redelivery.first_of_key && redelivery.reason != FailureReason::kConnectionClosed &&
+  const bool was_never_sent =
+      redelivery.verdict == Verdict::kFailed && redelivery.reason == FailureReason::kTimeout;
+  return redelivery.first_of_key && !was_never_sent &&
+         redelivery.reason != FailureReason::kConnectionClosed &&
          redelivery.reason != FailureReason::kNotConnected;
 }
 
@@ -52,6 +56,7 @@ void Drainer::SweepExpired(SteadyTime now) {
   Verdicts verdicts;
   for (const RemovedRecord& record : *expired) {
     verdicts.dead.push_back(ExpiredVerdict(record.sequence));
+    ForgetAttempts(record.sequence);
     const auto key = keys_.find(record.key_hash);
     if (key == keys_.end() || key->second.blocked_at != record.sequence) continue;
     Unblock(&key->second);

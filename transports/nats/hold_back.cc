@@ -109,11 +109,6 @@ std::string HoldBack::error(absl::string_view subject) const {
   return found == holds_.end() ? "" : found->second.error;
 }
 
-void HoldBack::Clear() {
-  holds_.clear();
-  questions_.clear();
-}
-
 void HoldBack::EraseIfEmpty(HoldMap::iterator hold) {
   if (hold->second.waiting.empty() && hold->second.probe == 0) holds_.erase(hold);
 }

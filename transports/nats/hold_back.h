@@ -56,8 +56,6 @@ class HoldBack {
   FailureReason reason(absl::string_view subject) const;
   std::string error(absl::string_view subject) const;
 
-  void Clear();
-
  private:
   struct Hold {
     absl::btree_set<uint64_t> waiting;

@@ -20,6 +20,7 @@ uint64_t InFlightWindow::Add(Delivery* delivery, InFlight::State state) {
   entry.delivery = delivery;
   entry.deadline = delivery->deadline;
   entry.state = state;
+  entry.overtakes = FailureReason::kNone;
   entry.is_core = delivery->message.guarantee == Guarantee::kReceived;
   return tail_++;
 }

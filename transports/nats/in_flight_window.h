@@ -21,6 +21,8 @@ struct InFlight {
   SteadyTime deadline;
   State state = State::kSent;
   bool is_core = false;  // Confirmed by a fence, not by an acknowledgement.
+  // kSought only: why one before it of its key has failed meanwhile. It is not to be sent then.
+  FailureReason overtakes = FailureReason::kNone;
 };
 
 // The deliveries between the inbox and their settlement, in the order in which they were first

@@ -85,6 +85,11 @@ ApiRequest DeleteReaderRequest(absl::string_view stream, absl::string_view reade
   return {absl::StrCat("$JS.API.CONSUMER.DELETE.", stream, ".", reader), ""};
 }
 
+bool IsUnavailable(absl::string_view data) {
+  const Json json = Json::parse(data.begin(), data.end(), nullptr, /*allow_exceptions=*/false);
+  return json.is_object() && IntMember(ObjectMember(json, "error"), "code") == 503;
+}
+
 absl::optional<std::string> ParseStreamName(absl::string_view data) {
   const absl::optional<Json> json = ParseAnswer(data);
   if (!json.has_value()) return absl::nullopt;

@@ -27,8 +27,11 @@ ApiRequest CreateReaderRequest(absl::string_view stream, absl::string_view messa
 ApiRequest ReadRequest(absl::string_view stream, absl::string_view reader, int batch);
 ApiRequest DeleteReaderRequest(absl::string_view stream, absl::string_view reader);
 
-// Which stream takes a subject. `name` is empty where there is none. Absent: not an answer.
+// Which stream takes a subject; empty where there is none. Absent: not an answer.
 absl::optional<std::string> ParseStreamName(absl::string_view data);
+
+// Whether an answer says that JetStream, or a stream, has no leader just now.
+bool IsUnavailable(absl::string_view data);
 
 struct StreamFacts {
   absl::Duration duplicate_window;

@@ -26,10 +26,11 @@ void KeyLanes::Remove(uint64_t key, uint64_t number) {
 
 absl::optional<uint64_t> KeyLanes::TakeNext(uint64_t key) {
   const auto found = lanes_.find(key);
-  if (found == lanes_.end() || !found->second.blocking.empty()) return absl::nullopt;
+  if (found == lanes_.end()) return absl::nullopt;
+  const absl::btree_set<uint64_t>& blocking = found->second.blocking;
   std::deque<uint64_t>& waiting = found->second.waiting;
-  if (waiting.empty()) {
-    lanes_.erase(found);
+  if (waiting.empty() || (!blocking.empty() && *blocking.begin() < waiting.front())) {
+    if (waiting.empty() && blocking.empty()) lanes_.erase(found);
     return absl::nullopt;
   }
   const uint64_t next = waiting.front();

@@ -5,8 +5,8 @@
 #include <deque>
 #include <vector>
 
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/types/optional.h"
 
 namespace router {
@@ -34,8 +34,8 @@ class KeyLanes {
   // This delivery is settled: it neither blocks nor waits any more.
   void Remove(uint64_t key, uint64_t number);
 
-  // The first one that waits, once nothing blocks the lane; it waits no more. Absent, and the lane
-  // is gone, when none waits.
+  // The first one that waits, once nothing before it blocks the lane; it waits no more. Absent when
+  // there is none; a lane where nothing waits or blocks is gone then.
   absl::optional<uint64_t> TakeNext(uint64_t key);
 
   // Everything of this key behind `number` that waits or blocks, in order. Changes nothing.
@@ -43,7 +43,7 @@ class KeyLanes {
 
  private:
   struct Lane {
-    absl::flat_hash_set<uint64_t> blocking;
+    absl::btree_set<uint64_t> blocking;
     std::deque<uint64_t> waiting;
   };
   absl::flat_hash_map<uint64_t, Lane> lanes_;

@@ -66,7 +66,7 @@ void NatsSession::SendHead(std::deque<Delivery*>* queue, SteadyTime now) {
   Delivery* const delivery = queue->front();
   if (failures_->IsOvertaking(*delivery)) {
     queue->pop_front();
-    return SettleOvertaking(delivery);
+    return SettleOvertaking(delivery, failures_->reason(*delivery));
   }
   if (delayed_until_.has_value()) {
     delayed_until_.reset();  // It has had its fault.
@@ -126,14 +126,12 @@ void NatsSession::SendNew(Delivery* delivery) {
 
 // Nothing of its key is in its way.
 void NatsSession::Admit(uint64_t number) {
-  InFlight* const entry = window_->Find(number);
-  if (entry->is_core) {
-    ++core_since_fence_;
-    return Transmit(number);
-  }
+  const InFlight* const entry = window_->Find(number);
   const Delivery& delivery = *entry->delivery;
   const absl::string_view subject = delivery.message.subject;
-  if (!hold_back_.empty() && hold_back_.Holds(subject)) {
+  if (entry->is_core) {
+    ++core_since_fence_;
+  } else if (!hold_back_.empty() && hold_back_.Holds(subject)) {
     lanes_.Block(delivery.key_hash, number);
     return hold_back_.Wait(subject, number);
   }
@@ -354,13 +352,15 @@ void NatsSession::LeaveLane(const Delivery& delivery, uint64_t number) {
 void NatsSession::FailBehind(const Delivery& delivery, uint64_t number) {
   if (lanes_.empty()) return;
   for (const uint64_t behind : lanes_.Behind(delivery.key_hash, number)) {
-    const InFlight* const entry = window_->Find(behind);
-    if (entry == nullptr || entry->state != InFlight::State::kWaiting) continue;
+    InFlight* const entry = window_->Find(behind);
+    if (entry == nullptr) continue;
+    if (entry->state == InFlight::State::kSought) entry->overtakes = delivery.reason;
+    if (entry->state != InFlight::State::kWaiting) continue;
     if (!hold_back_.empty()) {
       hold_back_.Forget(entry->delivery->message.subject, behind, Now());
     }
     lanes_.Remove(delivery.key_hash, behind);
-    SettleOvertaking(window_->Remove(behind));
+    SettleOvertaking(window_->Remove(behind), delivery.reason);
   }
 }
 
@@ -368,7 +368,7 @@ void NatsSession::FailOvertaking(std::deque<Delivery*>* queue) {
   if (failures_->empty()) return;
   const auto overtaking = [&](Delivery* delivery) {
     if (!failures_->IsOvertaking(*delivery)) return false;
-    SettleOvertaking(delivery);
+    SettleOvertaking(delivery, failures_->reason(*delivery));
     return true;
   };
   queue->erase(std::remove_if(queue->begin(), queue->end(), overtaking), queue->end());
@@ -383,9 +383,8 @@ void NatsSession::SettleUnsent(Delivery* delivery, FailureReason reason, std::st
   failures_->Add(*delivery);
 }
 
-void NatsSession::SettleOvertaking(Delivery* delivery) {
-  SettleUnsent(delivery, failures_->reason(*delivery),
-               "an earlier message of its ordering key was not confirmed");
+void NatsSession::SettleOvertaking(Delivery* delivery, FailureReason reason) {
+  SettleUnsent(delivery, reason, "an earlier message of its ordering key was not confirmed");
 }
 
 }  // namespace router

@@ -110,7 +110,8 @@ class NatsSession {
   void Refuse(uint64_t number, Refusal refusal, std::string error);
   void Settle(uint64_t number, Verdict verdict, FailureReason reason, std::string error);
   void SettleUnsent(Delivery* delivery, FailureReason reason, std::string error);
-  void SettleOvertaking(Delivery* delivery);  // For the reason of the one it would overtake.
+  // `reason` is that of the one it would overtake.
+  void SettleOvertaking(Delivery* delivery, FailureReason reason);
   void LeaveLane(const Delivery& delivery, uint64_t number);
   void FailBehind(const Delivery& delivery, uint64_t number);
 

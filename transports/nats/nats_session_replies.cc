@@ -127,11 +127,23 @@ void NatsSession::AskSearch() {
 void NatsSession::HandleSearchResults() {
   for (const StoredSearch::Result& result : search_.TakeResults()) {
     InFlight* const entry = window_->Find(result.number);
+    Delivery* const delivery = entry->delivery;
     if (result.answer == StoredSearch::Answer::kStored) {
       Confirm(result.number, result.stream, result.sequence, /*duplicate=*/true);
       continue;
     }
-    Delivery* const delivery = entry->delivery;
+    if (result.answer == StoredSearch::Answer::kLater) {
+      Settle(result.number, Verdict::kFailed, FailureReason::kNoResponders,
+             "JetStream does not say whether it is stored already");
+      continue;
+    }
+    if (entry->overtakes != FailureReason::kNone) {
+      const FailureReason reason = entry->overtakes;
+      window_->Remove(result.number);
+      LeaveLane(*delivery, result.number);
+      SettleOvertaking(delivery, reason);
+      continue;
+    }
     delivery->possible_duplicate = result.answer == StoredSearch::Answer::kUnknown;
     entry->state = InFlight::State::kWaiting;
     entry->deadline = std::max(entry->deadline, Now() + kAttemptAfterSearch);

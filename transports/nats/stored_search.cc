@@ -12,13 +12,14 @@ constexpr absl::Duration kClockSkew = absl::Seconds(30);
 constexpr absl::Duration kArrivalMax = absl::Seconds(5);
 
 constexpr std::chrono::seconds kAnswerTimeout(2);
-constexpr std::chrono::seconds kSearchTimeout(10);
+constexpr std::chrono::seconds kSearchTimeout(5);
+constexpr std::chrono::seconds kSilenceMax(30);
+constexpr size_t kSilentSubjectsMax = 10000;
 constexpr size_t kSearchesAtATime = 32;
 constexpr int kBatch = 512;
 
 bool InsideWindow(absl::Time since, absl::Duration window, absl::Time wall) {
-  // A short window leaves little room for the arrival; half of it has to do.
-  return wall - since < window - std::min(kArrivalMax, window / 2);
+  return wall - since < window - kArrivalMax;
 }
 
 }  // namespace
@@ -61,7 +62,8 @@ void StoredSearch::HandleAnswer(uint64_t question, bool no_responders, absl::str
   const std::string subject = asked->second;
   const auto found = searches_.find(subject);
   Search& search = found->second;
-  if (no_responders) return Finish(found, Answer::kUnknown, now);
+  if (no_responders || IsUnavailable(data)) return Finish(found, Answer::kLater, now);
+  NoteAnswer(search.step);
   switch (search.step) {
     case Step::kNotBegun:
       return;
@@ -132,6 +134,7 @@ void StoredSearch::HandleMessage(absl::string_view reply_subject, absl::string_v
   const auto found = searches_.find(subject);
   Search& search = found->second;
   search.answer_by = now + kAnswerTimeout;
+  NoteAnswer(Step::kRead);
   const auto sought = search.numbers_by_id.find(id);
   if (sought != search.numbers_by_id.end()) {
     Report(&search, sought->second, Answer::kStored, message->sequence);
@@ -149,7 +152,36 @@ void StoredSearch::Tick(SteadyTime now) {
     if (search.step == Step::kNotBegun) continue;
     if (now >= search.answer_by || now >= search.end_by) late.push_back(subject);
   }
-  for (const std::string& subject : late) Finish(searches_.find(subject), Answer::kUnknown, now);
+  for (const std::string& subject : late) {
+    const auto found = searches_.find(subject);
+    const Search& search = found->second;
+    if (now < search.answer_by) {
+      Finish(found, Answer::kUnknown, now);  // There is too much to read.
+      continue;
+    }
+    const Answer answer = NoteSilence(search.step, subject, now);
+    FinishNotBegun(answer, now);  // They would wait for the same silence, and others behind them.
+    Finish(found, answer, now);
+  }
+}
+
+void StoredSearch::NoteAnswer(Step step) { silent_steps_[static_cast<size_t>(step)].reset(); }
+
+StoredSearch::Answer StoredSearch::NoteSilence(Step step, const std::string& subject,
+                                               SteadyTime now) {
+  absl::optional<SteadyTime>& silent_step = silent_steps_[static_cast<size_t>(step)];
+  if (!silent_step.has_value()) silent_step = now;
+  if (silent_subjects_.size() >= kSilentSubjectsMax) silent_subjects_.clear();
+  const SteadyTime silent_subject = silent_subjects_.try_emplace(subject, now).first->second;
+  const SteadyTime since = std::min(*silent_step, silent_subject);
+  return now - since < kSilenceMax ? Answer::kLater : Answer::kUnknown;
+}
+
+void StoredSearch::FinishNotBegun(Answer answer, SteadyTime now) {
+  std::deque<std::string> subjects;
+  subjects.swap(not_begun_);
+  begun_ += subjects.size();
+  for (const std::string& subject : subjects) Finish(searches_.find(subject), answer, now);
 }
 
 void StoredSearch::Report(Search* search, uint64_t number, Answer answer, uint64_t sequence) {
@@ -168,6 +200,7 @@ void StoredSearch::Finish(SearchMap::iterator found, Answer answer_for_rest, Ste
     readers_.erase(search.reader);
   }
   asked_.erase(search.question);
+  if (answer_for_rest != Answer::kLater) silent_subjects_.erase(found->first);
   --begun_;
   absl::flat_hash_map<uint64_t, Sought> next = std::move(search.next);
   if (next.empty()) {

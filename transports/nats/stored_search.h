@@ -1,6 +1,7 @@
 #ifndef ROUTER_TRANSPORTS_NATS_STORED_SEARCH_H_
 #define ROUTER_TRANSPORTS_NATS_STORED_SEARCH_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -11,6 +12,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "absl/types/optional.h"
 #include "transports/nats/jetstream_api.h"
 #include "transports/transport.h"
 
@@ -20,13 +22,16 @@ namespace router {
 //
 // Inside the stream's duplicate window nobody has to look: a message sent again with its id is
 // stored once. Beyond it the stream is read, headers only, from the time of the first attempt on,
-// and the ids are compared. Messages of one subject share one reading. Does no I/O itself: takes
-// what was answered, and says what is to be asked. Not thread-safe.
+// and the ids are compared. Messages of one subject share one reading. Where JetStream is silent
+// the answer is kLater, and after half a minute of silence to one kind of question kUnknown: it may
+// not be permitted. Does no I/O itself: takes what was answered, and says what is to be asked. Not
+// thread-safe.
 class StoredSearch {
  public:
   enum class Answer {
     kSendAgain,  // It is not stored, or the stream would notice: to be sent as it is.
     kStored,     // It is stored, as `sequence` of `stream`.
+    kLater,      // JetStream gives no answer just now: to be asked again, not to be sent.
     kUnknown,    // Nobody can know: the stream has removed messages since, or does not let us look.
   };
   struct Result {
@@ -53,15 +58,15 @@ class StoredSearch {
                     SteadyTime now);
   // A message that a reader has delivered; `reply_subject` is its reply subject.
   void HandleMessage(absl::string_view reply_subject, absl::string_view id, SteadyTime now);
-  // Gives up where the broker is silent, or there is too much to read: the result is kUnknown.
+  // Gives up where the broker is silent, or there is too much to read.
   void Tick(SteadyTime now);
 
   std::vector<Question> TakeQuestions() { return std::exchange(questions_, {}); }
-  // In the order of their numbers within one subject.
   std::vector<Result> TakeResults() { return std::exchange(results_, {}); }
 
  private:
   enum class Step { kNotBegun, kFindStream, kGetFacts, kCreateReader, kRead };
+  static constexpr size_t kStepCount = 5;
   struct Sought {
     std::string id;
     absl::Time since;
@@ -88,6 +93,9 @@ class StoredSearch {
              SteadyTime now);
   void Read(absl::string_view subject, Search* search, SteadyTime now);
   void Finish(SearchMap::iterator search, Answer answer_for_rest, SteadyTime now);
+  void FinishNotBegun(Answer answer, SteadyTime now);
+  void NoteAnswer(Step step);
+  Answer NoteSilence(Step step, const std::string& subject, SteadyTime now);
   void Report(Search* search, uint64_t number, Answer answer, uint64_t sequence);
 
   SearchMap searches_;  // By subject.
@@ -95,6 +103,9 @@ class StoredSearch {
   size_t begun_ = 0;
   absl::flat_hash_map<uint64_t, std::string> asked_;       // The subject of each question.
   absl::flat_hash_map<std::string, std::string> readers_;  // The subject of each reader.
+  // Since when there has been nothing but silence: to each kind of question, and about a subject.
+  std::array<absl::optional<SteadyTime>, kStepCount> silent_steps_;
+  absl::flat_hash_map<std::string, SteadyTime> silent_subjects_;
   std::vector<Question> questions_;
   std::vector<Result> results_;
   uint64_t last_question_ = 0;

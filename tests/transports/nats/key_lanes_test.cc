@@ -61,6 +61,18 @@ TEST(KeyLanesTest, OneThatStopsBlockingWaitsInFrontOfLaterOnes) {
   EXPECT_EQ(lanes.TakeNext(kKey), 3u);
 }
 
+TEST(KeyLanesTest, WaitingOneDoesNotWaitForLaterOnes) {
+  KeyLanes lanes;
+  lanes.Block(kKey, 1);
+  lanes.Wait(kKey, 2);
+  lanes.Block(kKey, 5);
+  lanes.Wait(kKey, 6);
+  lanes.Remove(kKey, 1);
+  EXPECT_EQ(lanes.TakeNext(kKey), 2u);
+  EXPECT_EQ(lanes.TakeNext(kKey), absl::nullopt);
+  EXPECT_TRUE(lanes.IsClosed(kKey));
+}
+
 TEST(KeyLanesTest, KnowsWhatIsBehind) {
   KeyLanes lanes;
   lanes.Block(kKey, 1);

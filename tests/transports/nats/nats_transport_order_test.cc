@@ -52,7 +52,7 @@ class NatsTransportOrderTest : public NatsTransportTest {
       owned->delivery.message.message_id = owned->message_id;
       owned->delivery.key_hash = kKey;
       owned->delivery.first_sent_time = first_sent;
-      owned->delivery.deadline = steady_clock::now() + absl::ToChronoNanoseconds(kShort);
+      owned->delivery.deadline = steady_clock::now() + absl::ToChronoNanoseconds(deadline_);
       batch.push_back(std::move(owned));
     }
     return observer_.Publish(transport_.get(), std::move(batch));
@@ -79,6 +79,7 @@ class NatsTransportOrderTest : public NatsTransportTest {
     return Outcome();
   }
 
+  absl::Duration deadline_ = absl::Seconds(10);
   NatsServer server_;
   NatsAdmin admin_{server_.url()};
 };
@@ -107,6 +108,7 @@ TEST_F(NatsTransportOrderTest, WhatIsHandedOverInKnowledgeOfTheFailureIsSent) {
 
 TEST_F(NatsTransportOrderTest, StrictOrderSendsNothingBehindOneThatIsNotConfirmed) {
   Connect(/*strict_order=*/true);
+  deadline_ = kShort;
   FailNext(FaultKind::kTimeout);
   ASSERT_TRUE(PublishKey({"demo.a", "demo.b", "demo.c"}));
   ASSERT_TRUE(Publish("demo.other", 1));
@@ -119,6 +121,7 @@ TEST_F(NatsTransportOrderTest, StrictOrderSendsNothingBehindOneThatIsNotConfirme
 
 TEST_F(NatsTransportOrderTest, PipelinedOrderSendsOnBehindOneThatIsNotConfirmed) {
   Connect(/*strict_order=*/false);
+  deadline_ = kShort;
   FailNext(FaultKind::kTimeout);
   ASSERT_TRUE(PublishKey({"demo.a", "demo.b"}));
   ASSERT_TRUE(observer_.WaitForOutcomes(2));
@@ -136,6 +139,20 @@ TEST_F(NatsTransportOrderTest, StrictOrderStoresAllOfAKeyInOrder) {
   EXPECT_EQ(Stored(), subjects);
 }
 
+TEST_F(NatsTransportOrderTest, StrictOrderSendsCoreMessagesOneAtATimeToo) {
+  Connect(/*strict_order=*/true);
+  deadline_ = kShort;
+  Fault fault;
+  fault.operation = FaultOperation::kPublish;
+  fault.kind = FaultKind::kTimeout;
+  fault.remaining = 1;
+  faults_.Set(fault);
+  ASSERT_TRUE(Publish("core.a", 3, {Guarantee::kReceived, kShort}));
+  ASSERT_TRUE(observer_.WaitForOutcomes(3));
+  EXPECT_THAT(OutcomesWith(Verdict::kInDoubt), SizeIs(1));
+  EXPECT_THAT(OutcomesWith(Verdict::kFailed), SizeIs(2));
+}
+
 TEST_F(NatsTransportOrderTest, RefusalForGoodLetsTheKeyGoOn) {
   Connect(/*strict_order=*/true);
   ASSERT_TRUE(PublishKey({"demo.a", "nowhere", "demo.b"}));
@@ -150,10 +167,11 @@ TEST_F(NatsTransportOrderTest, KeyWaitsBehindItsMessageThatIsRefusedForTheMoment
   full.discard_new = true;
   admin_.AddStream(full);
   Connect(/*strict_order=*/false);
+  deadline_ = absl::Seconds(3);
   ASSERT_TRUE(Publish("full.first", 1));
   ASSERT_TRUE(PublishKey({"full.a"}));
   // When this one has been given up, the one before it was refused too.
-  ASSERT_TRUE(Publish("full.other", 1, {Guarantee::kStored, kShort / 2}));
+  ASSERT_TRUE(Publish("full.other", 1, {Guarantee::kStored, kShort}));
   ASSERT_TRUE(observer_.WaitForOutcomes(2));
   ASSERT_TRUE(PublishKey({"demo.b"}));
   ASSERT_TRUE(observer_.WaitForOutcomes(4));
@@ -223,6 +241,21 @@ TEST_F(NatsTransportSearchTest, NewOnesOfTheKeyWaitForTheSearch) {
   ASSERT_TRUE(PublishKey({"demo.c"}));
   ASSERT_TRUE(observer_.WaitForOutcomes(3));
   EXPECT_THAT(Stored(), ElementsAre("demo.a", "demo.b", "demo.c"));
+}
+
+TEST_F(NatsTransportSearchTest, WhatIsSoughtDoesNotOvertakeOneThatFailsMeanwhile) {
+  Connect(/*strict_order=*/false);
+  server_.Freeze();
+  FailNext(FaultKind::kTimeout);
+  deadline_ = kShort;
+  ASSERT_TRUE(PublishKey({"demo.a"}));
+  ASSERT_TRUE(PublishKey({"demo.b"}, absl::Now() - absl::Minutes(1)));
+  ASSERT_TRUE(observer_.WaitForOutcomes(1));
+  server_.Thaw();
+  ASSERT_TRUE(observer_.WaitForOutcomes(2));
+  EXPECT_EQ(OutcomeOf("demo.a").verdict, Verdict::kInDoubt);
+  EXPECT_EQ(OutcomeOf("demo.b").verdict, Verdict::kFailed);
+  EXPECT_THAT(Stored(), IsEmpty());
 }
 
 TEST_F(NatsTransportSearchTest, ManyOfOneSubjectAreFoundByOneReading) {

@@ -153,7 +153,7 @@ TEST_F(StoredSearchTest, WithoutAStreamTheBrokerWillSaySoItself) {
 }
 
 TEST_F(StoredSearchTest, AnErrorOrNonsenseMeansUnknown) {
-  for (const char* const answer : {R"({"error":{"code":503}})", "nonsense", ""}) {
+  for (const char* const answer : {R"({"error":{"code":404}})", "nonsense", ""}) {
     Add(7, "x");
     Asked();
     AnswerWith(answer);
@@ -161,18 +161,48 @@ TEST_F(StoredSearchTest, AnErrorOrNonsenseMeansUnknown) {
   }
 }
 
-TEST_F(StoredSearchTest, SilenceMeansUnknown) {
+TEST_F(StoredSearchTest, WithoutALeaderItIsToBeAskedAgain) {
   Add(7, "x");
-  search_.Tick(now_ + seconds(1));
-  EXPECT_THAT(search_.TakeResults(), IsEmpty());
-  search_.Tick(now_ + seconds(3));
+  Asked();
+  AnswerWith(R"({"error":{"code":503}})");
+  EXPECT_EQ(OnlyAnswer(), Answer::kLater);
+  Add(7, "x");
+  Asked();
+  search_.HandleAnswer(question_, /*no_responders=*/true, "", wall_, now_);
+  EXPECT_EQ(OnlyAnswer(), Answer::kLater);
+}
+
+TEST_F(StoredSearchTest, SilenceMeansLaterAndInTheEndUnknown) {
+  for (int i = 0; i < 10; ++i) {
+    Add(7, "x");
+    now_ += seconds(1);
+    search_.Tick(now_);
+    EXPECT_THAT(search_.TakeResults(), IsEmpty());
+    now_ += seconds(2);
+    search_.Tick(now_);
+    EXPECT_EQ(OnlyAnswer(), Answer::kLater);
+  }
+  Add(7, "x");
+  now_ += seconds(3);
+  search_.Tick(now_);
   EXPECT_EQ(OnlyAnswer(), Answer::kUnknown);
+}
+
+TEST_F(StoredSearchTest, NobodyWaitsForTheSilenceAboutOthers) {
+  for (uint64_t number = 1; number <= 100; ++number) {
+    search_.Add(number, absl::StrCat("s.", number), "x", wall_, now_);
+  }
+  EXPECT_THAT(search_.TakeQuestions(), SizeIs(32));
+  now_ += seconds(3);
+  search_.Tick(now_);
+  EXPECT_THAT(search_.TakeResults(), SizeIs(100));
+  EXPECT_TRUE(search_.empty());
 }
 
 TEST_F(StoredSearchTest, ReadingEndsAfterSomeSeconds) {
   Add(7, "x");
   GetAsFarAsReading(Facts(absl::Hours(1), absl::Minutes(1)));
-  for (int i = 0; i < 11; ++i) {
+  for (int i = 0; i < 6; ++i) {
     now_ += seconds(1);
     search_.Tick(now_);
     Message(i + 1, 1000000, "other");
