@@ -1,0 +1,153 @@
+// What becomes of an operation that came back, and of its key.
+#include <algorithm>
+#include <utility>
+
+#include "server/drainer/drainer.h"
+
+namespace router {
+namespace {
+
+absl::string_view DeadLetterLabel(Refusal refusal) {
+  switch (refusal) {
+    case Refusal::kNoStreamForSubject:
+      return "no_stream";
+    case Refusal::kMessageTooLarge:
+      return "too_large";
+    case Refusal::kNone:
+    case Refusal::kOther:
+      break;
+  }
+  return "refused";
+}
+
+}  // namespace
+
+void Drainer::Settle(Redelivery* redelivery, bool connection_ended, SteadyTime now,
+                     Verdicts* verdicts) {
+  const uint64_t sequence = redelivery->operation_id;
+  auto it = keys_.find(redelivery->key_hash);
+  Key* key = &it->second;
+  --key->in_flight;
+  --in_flight_;
+  if (TriedAgain(*redelivery)) ++failures_;
+  const bool was_head = key->blocked_at == sequence;
+  const int attempts = was_head ? key->attempts + 1 : 1;
+  switch (redelivery->verdict) {
+    case Verdict::kConfirmed:
+      delivered_.push_back(sequence);
+      ++run_succeeded_;
+      if (was_head) Unblock(key);
+      ForgetAttempts(sequence);
+      break;
+    case Verdict::kRefused:
+      ++run_failed_;
+      if (MayStillBeTaken(*redelivery, attempts) && !TooManyAttempts(*redelivery, false)) {
+        KeepForLater(key, *redelivery, connection_ended, now, verdicts);
+        break;
+      }
+      verdicts->dead.push_back(DeadLetterOf(*redelivery, DeadLetterLabel(redelivery->refusal)));
+      if (was_head) Unblock(key);
+      ForgetAttempts(sequence);
+      break;
+    case Verdict::kFailed:
+    case Verdict::kInDoubt:
+    case Verdict::kPending:
+      ++run_failed_;
+      if (!TooManyAttempts(*redelivery, connection_ended)) {
+        KeepForLater(key, *redelivery, connection_ended, now, verdicts);
+        break;
+      }
+      if (redelivery->verdict == Verdict::kInDoubt) {
+        verdicts->in_doubt.emplace_back(sequence, redelivery->sent_time);
+      }
+      verdicts->dead.push_back(DeadLetterOf(*redelivery, "attempts"));
+      if (was_head) Unblock(key);
+      ForgetAttempts(sequence);
+      break;
+  }
+  if (key->in_flight == 0 && key->blocked_at == 0) keys_.erase(it);
+}
+
+// A broker that has just come back may get its streams a moment later, and the message was
+// accepted.
+bool Drainer::MayStillBeTaken(const Redelivery& redelivery, int attempts) const {
+  return redelivery.refusal == Refusal::kNoStreamForSubject &&
+         attempts < options_.no_stream_attempts_max;
+}
+
+void Drainer::KeepForLater(Key* key, const Redelivery& redelivery, bool connection_ended,
+                           SteadyTime now, Verdicts* verdicts) {
+  if (redelivery.verdict == Verdict::kInDoubt) {
+    verdicts->in_doubt.emplace_back(redelivery.operation_id, redelivery.sent_time);
+  }
+  verdicts->release.push_back(redelivery.operation_id);
+  if (connection_ended) {
+    Rewind(redelivery.operation_id);
+  } else {
+    Block(key, redelivery, now);
+  }
+}
+
+void Drainer::Block(Key* key, const Redelivery& redelivery, SteadyTime now) {
+  const uint64_t sequence = redelivery.operation_id;
+  if (key->blocked_at == 0) {
+    ++blocked_keys_;
+    key->blocked_at = sequence;
+    key->attempts = 0;
+  } else if (sequence < key->blocked_at) {
+    ForgetAttempts(key->blocked_at);
+    key->blocked_at = sequence;
+    key->attempts = 0;
+  } else if (sequence > key->blocked_at) {
+    return;  // Waits behind its head.
+  }
+  absl::Duration delay = options_.retry_delay;
+  for (int i = 0; i < key->attempts && delay < options_.retry_delay_max; ++i) delay *= 2;
+  ++key->attempts;
+  key->retry_at = now + absl::ToChronoNanoseconds(std::min(delay, options_.retry_delay_max));
+  RememberAttempt(redelivery);
+}
+
+void Drainer::Unblock(Key* key) {
+  ForgetAttempts(key->blocked_at);
+  Rewind(key->blocked_at + 1);
+  key->blocked_at = 0;
+  key->attempts = 0;
+  --blocked_keys_;
+}
+
+void Drainer::ForgetBlocks() {
+  KeepAttemptsOfHeads();
+  for (auto it = keys_.begin(); it != keys_.end();) {
+    Key& key = it->second;
+    if (key.blocked_at != 0) {
+      Rewind(key.blocked_at);
+      key.blocked_at = 0;
+      key.attempts = 0;
+      --blocked_keys_;
+    }
+    if (key.in_flight == 0) {
+      keys_.erase(it++);
+    } else {
+      ++it;
+    }
+  }
+}
+
+void Drainer::Apply(const Verdicts& verdicts) {
+  for (const auto& [sequence, since] : verdicts.in_doubt) queue_->NoteInDoubt({sequence}, since);
+  if (!verdicts.release.empty()) queue_->Release(verdicts.release);
+  if (verdicts.dead.empty()) return;
+  const bool moved = queue_->MoveToDeadLetters(verdicts.dead).ok();
+  for (const DeadLetterVerdict& verdict : verdicts.dead) {
+    if (moved) {
+      observer_->OnDeadLetter(verdict.sequence, verdict.reason);
+      continue;
+    }
+    // Where the disk refuses, the message stays in the queue and is tried again.
+    queue_->Release({verdict.sequence});
+    Rewind(verdict.sequence);
+  }
+}
+
+}  // namespace router
