@@ -33,14 +33,20 @@ class Meter:
     def __init__(self):
         self._lock = threading.Lock()
         self._last = None
+        self._reasons = collections.Counter()
         self.accepted = 0
         self.longest_stall_s = 0.0
-        self.reasons = collections.Counter()
+
+    @property
+    def reasons(self):
+        """How many messages or calls were refused or ended for what reason, up to now: a copy."""
+        with self._lock:
+            return self._reasons.copy()
 
     def note(self, code, count, reason=""):
         with self._lock:
             if reason:
-                self.reasons[reason] += count
+                self._reasons[reason] += count
             if code not in _ACCEPTED:
                 return
             now = time.monotonic()
@@ -76,7 +82,8 @@ class _Client:
         self._next = time.monotonic()
         self._again = []
         self._api = Api(address)
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.problem = ""    # What this client has seen that must not be.
+        self._thread = threading.Thread(target=self._run_guarded, daemon=True)
 
     def start(self):
         self._thread.start()
@@ -98,6 +105,19 @@ class _Client:
 
     def _abandon(self):
         pass
+
+    def _run_guarded(self):
+        try:
+            self._run()
+        except Exception as e:  # pylint: disable=broad-except
+            self._fail(f"broke off: {e!r}")
+
+    def _fail(self, text):
+        """The first one is the cause of the rest."""
+        self.problem = self.problem or text
+
+    def _run(self):
+        raise NotImplementedError
 
     def _numbers(self):
         """The next messages to send."""
@@ -261,6 +281,7 @@ class Load:
         """`rate`: of all together. `retry`: half of the clients send unanswered messages again."""
         self.meter = Meter()
         self.clients = []
+        self.problems = []   # After the end: clients that were not answered, or have failed.
         kinds = [(StreamClient, "s", streams, 1.0), (BatchClient, "b", batches, 0.5),
                  (BatchClient, "u", unary, 0.02)]
         parts = sum(count * share for _, _, count, share in kinds)
@@ -283,10 +304,14 @@ class Load:
         return self
 
     def stop(self, deadline_s=30.0):
-        """Ends it; the names of clients that were not answered in time."""
+        """Ends it, and fills in `problems`; the names of clients that were not answered in time."""
         self.meter.end()
         for client in self.clients:
             client.stop()
         end = time.monotonic() + deadline_s
-        return [client.history.name for client in self.clients
+        late = [client.history.name for client in self.clients
                 if not client.join(max(0.1, end - time.monotonic()))]
+        self.problems = [f"client {name} was not answered within {deadline_s:.0f} s" for name in late]
+        self.problems += [f"client {client.history.name} {client.problem}"
+                          for client in self.clients if client.problem]
+        return late

@@ -17,6 +17,7 @@ def run_one(scenario, duration_s, seed, folder, progress=lambda text: None, plan
         run.patience_s = 3.0
     try:
         scenario().run(run)
+        run.check_figures()
     except Exception as e:  # pylint: disable=broad-except
         run.violation(f"the scenario broke off: {e!r}")
         with open(os.path.join(folder, "traceback"), "w", encoding="utf-8") as f:
@@ -26,5 +27,5 @@ def run_one(scenario, duration_s, seed, folder, progress=lambda text: None, plan
         run.close()
     with open(os.path.join(folder, "result.json"), "w", encoding="utf-8") as f:
         json.dump({"figures": run.figures, "violations": run.violations,
-                   "seconds": run.elapsed_s}, f, indent=1)
+                   "seconds": run.lasted_s}, f, indent=1)
     return run
