@@ -113,8 +113,10 @@ class _Client:
             self._fail(f"broke off: {e!r}")
 
     def _fail(self, text):
-        """The first one is the cause of the rest."""
+        """Ends the client. The first problem is the cause of the others."""
         self.problem = self.problem or text
+        self.stop()
+        self._abandon()
 
     def _run(self):
         raise NotImplementedError
@@ -123,6 +125,7 @@ class _Client:
         """The next messages to send."""
         if self._again:
             numbers, self._again = self._again[:self._frame], self._again[self._frame:]
+            self.history.send_again(numbers)
             return numbers
         return self.history.invoke(self._frame)
 
@@ -184,15 +187,24 @@ class StreamClient(_Client):
             try:
                 for response in self._call:
                     self._on_response(response)
+                assert self._answered == len(self._sent), (
+                    f"a stream ends well with {self._answered} of {len(self._sent)} answered")
             except grpc.RpcError as e:
                 self._meter.note(told.UNKNOWN, 1, f"stream {e.code().name}")
             with self._changed:
                 self._over = True
                 self._changed.notify_all()
                 if self._retry:
-                    self._again = sorted(self.history.unanswered(self._sent) + self._again)
+                    self._again = self.history.repeatable(self._sent + self._again)
 
     def _frames(self):
+        """Read by a thread of gRPC's, which says nothing about an error."""
+        try:
+            yield from self._due_frames()
+        except Exception as e:  # pylint: disable=broad-except
+            self._fail(f"broke off: {e!r}")
+
+    def _due_frames(self):
         sent = self._sent
         while True:
             with self._changed:
@@ -217,11 +229,13 @@ class StreamClient(_Client):
         answered = 0
         for r in response.ranges:
             numbers = self._sent[r.first - 1:r.last]
+            assert len(numbers) == r.last - r.first + 1 > 0, f"an answer for what was not sent: {r}"
             code = _CODES[r.outcome]
             self.history.result(numbers, code, r.first_sequence)
             self._meter.note(code, len(numbers))
             answered += len(numbers)
         for r in response.results:
+            assert 0 < r.number <= len(self._sent), f"an answer for what was not sent: {r}"
             self._note_result(self._sent[r.number - 1], r.result)
             answered += 1
         with self._changed:

@@ -23,6 +23,10 @@ SUBJECTS = ["chaos.>"]
 _FOR_THE_END = 0.2
 
 
+class Skipped(Exception):
+    """This machine or this build cannot run the scenario, for the reason in the text."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Planted:
     """A bug that a scenario has to find when it is there: the test of the test.
@@ -65,6 +69,7 @@ class Run:
         self.folder = folder
         self.figures = {}      # In the order in which they are printed.
         self.violations = []
+        self.skipped = ""      # Why it could not be run here.
         self.router = None     # The first one started.
         self.broker = None     # The first one started.
         self.monitor = None    # Of the first router.
@@ -115,6 +120,11 @@ class Run:
         self._wake.wait(max(0.0, seconds))
 
     # Results.
+
+    def result(self):
+        """What is left of it when it is over."""
+        return {"figures": self.figures, "violations": self.violations, "skipped": self.skipped,
+                "seconds": self.lasted_s}
 
     def progress(self, text):
         elapsed_s = 0.0 if self._begin is None else self.elapsed_s
