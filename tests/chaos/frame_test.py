@@ -1,12 +1,22 @@
 """The oracle and the report, on what is known."""
 
+import http.client
+import os
 import tempfile
 import unittest
+from unittest import mock
 
-from frame import history, report
+from harness.metrics import Metrics
+from harness.waiting import wait_until
+
+from frame import history, monitor, report
 from frame.catalog import all_scenarios
-from frame.history import DELIVERED, DROPPED, QUEUED, REJECTED, ClientHistory
-from frame.monitor import Sample, slope_per_minute
+from frame.history import (DELIVERED, DROPPED, QUEUED, REJECTED, UNKNOWN, AnsweredTwice,
+                           ClientHistory)
+from frame.load import BatchClient, Load
+from frame.monitor import Monitor, Sample, slope_per_minute
+from frame.runner import run_one
+from frame.scenario import Run, Scenario, Skipped
 
 
 class OracleTest(unittest.TestCase):
@@ -65,6 +75,135 @@ class OracleTest(unittest.TestCase):
         self.assertEqual(findings.violations(ignore=()), ["unanswered 1, first c-0"])
 
 
+    def test_a_second_answer_is_an_error(self):
+        self.client.result([0, 1], QUEUED)
+        with self.assertRaisesRegex(AnsweredTwice, "c-1 was told QUEUED, and now REJECTED"):
+            self.client.result([2, 1], REJECTED)
+
+    def test_refused_when_it_was_sent_again_says_nothing_of_the_first_attempt(self):
+        self.client.send_again([0, 1, 2])
+        self.client.result([0], REJECTED)
+        self.client.result([1], DROPPED)
+        self.client.result([2], QUEUED)
+        self.assertEqual(list(self.client.told[:3]), [UNKNOWN, UNKNOWN, QUEUED])
+        self.assertEqual(self.check("c-0", "c-2"), {"unanswered": 1})
+
+    def test_what_was_overtaken_is_not_sent_again(self):
+        self.client.result([2], QUEUED)     # The key of 0 and 4.
+        self.client.result([3], REJECTED)   # The key of 1 and 5.
+        self.assertEqual(self.client.repeatable([5, 0, 1, 2, 3, 4]), [1, 4, 5])
+
+
+class ClientTest(unittest.TestCase):
+    """What a client sees that must not be is not its own affair."""
+
+    def problem_of(self, answer):
+        """Of a client whose calls end like this."""
+        with tempfile.TemporaryDirectory() as folder, mock.patch.object(BatchClient, "_publish",
+                                                                       side_effect=answer):
+            load = Load("127.0.0.1:1", folder, streams=0, batches=0, unary=1)
+            load.start()
+            client = load.clients[0]
+            wait_until(lambda: client.problem, "the client has ended")
+            load.stop()
+            return load.problems[0]
+
+    def test_an_error_of_its_thread_is_a_problem(self):
+        self.assertIn("client u0 broke off: KeyError('x')", self.problem_of(KeyError("x")))
+
+    def test_a_missing_result_is_a_problem(self):
+        self.assertIn("one result for each message", self.problem_of(lambda numbers: []))
+
+
+class _Scenario(Scenario):
+    """What is in `does` is its run."""
+
+    name = "one"
+    does = None
+
+    def run(self, run):
+        type(self).does(run)
+
+
+class RunTest(unittest.TestCase):
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def run_of(self, does, duration_s=60.0):
+        return run_one(type("One", (_Scenario,), {"does": staticmethod(does)}), duration_s, 1,
+                       self.folder)
+
+    def test_time_for_faults_begins_when_it_is_said(self):
+        run = Run("one", 60.0, 1, self.folder)
+        run.begin_faults()
+        begun = run.elapsed_s
+        run.begin_faults()
+        self.assertGreaterEqual(run.elapsed_s, begun)
+        self.assertLess(run.elapsed_s, run.lasted_s)
+        self.assertTrue(run.going())
+
+    def test_too_few_faults_are_a_violation(self):
+        def does(run):
+            run.at_least("kills", 3)
+            run.at_least("stops", 1, per_minute=4)
+            run.figures.update(kills=2, stops=8)
+        self.assertEqual(self.run_of(does).violations, ["too little was tested: kills 2, not 3"])
+        self.assertEqual(self.run_of(does, 180.0).violations,
+                         ["too little was tested: kills 2, not 3",
+                          "too little was tested: stops 8, not 12"])
+
+    def test_an_error_in_a_thread_is_a_violation(self):
+        def breaks():
+            raise KeyError("x")
+        run = self.run_of(lambda run: run.start_thread(breaks).join())
+        self.assertEqual(run.violations, ["breaks broke off: KeyError('x')"])
+
+    def test_skipped_is_neither_held_nor_failed(self):
+        def does(run):
+            raise Skipped("no disk")
+        result = self.run_of(does).result()
+        self.assertEqual(result["violations"], [])
+        self.assertIn("one: skipped in 0 s: no disk", report.line("one", result))
+        self.assertEqual(report.verdict({"one": result}, 1, {}), "one: skipped: no disk\nall held")
+
+
+class MonitorTest(unittest.TestCase):
+
+    GOOD = Metrics("".join(f"{name} 0\n" for name in (
+        "router_messages_unaccounted", "router_nats_pending_operations_count",
+        "process_resident_memory_bytes", "process_open_fds")))
+
+    def setUp(self):
+        self.violations = []
+        self.monitor = Monitor(mock.Mock(), self.violations.append, every_s=0.001)
+
+    def scrapes(self, *answers):
+        with mock.patch.object(monitor, "scrape", side_effect=answers):
+            return [self.monitor.sample() for _ in answers]
+
+    def test_a_router_may_end_in_the_middle_of_a_scrape(self):
+        self.assertEqual(self.scrapes(ConnectionRefusedError(), http.client.IncompleteRead(b""),
+                                      self.GOOD), [False, False, True])
+        self.assertEqual(self.violations, [])
+
+    def test_a_scrape_that_cannot_be_read_is_a_violation(self):
+        self.scrapes(Metrics("a 1\n"), Metrics("a 1\n"), AssertionError("not a sample"))
+        self.assertEqual(len(self.violations), 2, self.violations)
+
+    def test_books_that_do_not_balance_are_a_violation(self):
+        self.scrapes(Metrics("router_messages_unaccounted 2\n"))
+        self.assertIn("router_messages_unaccounted is 2", self.violations)
+
+    def test_too_few_scrapes_are_a_violation(self):
+        with mock.patch.object(monitor, "scrape", side_effect=ConnectionRefusedError()):
+            with mock.patch.object(monitor.time, "monotonic", side_effect=[0.0, 8.0]):
+                self.monitor.start().stop()
+        self.assertEqual(self.violations, ["the router was not watched: 0 scrapes in 8 s"])
+
+
 class SlopeTest(unittest.TestCase):
 
     def test_is_per_minute(self):
@@ -76,8 +215,10 @@ class SlopeTest(unittest.TestCase):
 class ReportTest(unittest.TestCase):
 
     RESULTS = {
-        "good": {"figures": {"router_kills": 3, "accepted": 1000}, "violations": [], "seconds": 1},
-        "bad": {"figures": {"accepted": 2000, "lost": 1}, "violations": ["lost 1"], "seconds": 1},
+        "good": {"figures": {"router_kills": 3, "accepted": 1000}, "violations": [], "skipped": "",
+                 "seconds": 1},
+        "bad": {"figures": {"accepted": 2000, "lost": 1}, "violations": ["lost 1"], "skipped": "",
+                "seconds": 1},
     }
 
     def test_sums_up(self):
@@ -92,6 +233,19 @@ class ReportTest(unittest.TestCase):
         self.assertIn("--seed 7 --only bad", text)
         self.assertNotIn("good:", text)
         self.assertEqual(report.verdict({"good": self.RESULTS["good"]}, 7, folders), "all held")
+
+
+    def test_a_whole_run_comes_to_so_much(self):
+        self.assertEqual(report.shortfalls(self.RESULTS, 9.9), [])
+        self.assertEqual(report.shortfalls(self.RESULTS, 10),
+                         ["too little was tested: router_kills 3, not 200",
+                          "too little was tested: broker_kills 0, not 50",
+                          "too little was tested: accepted 3,000, not 1,000,000"])
+        enough = {"all": {"figures": {"router_kills": 200, "broker_kills": 50,
+                                      "accepted": 1_000_000}}}
+        self.assertEqual(report.shortfalls(enough, 10), [])
+        self.assertEqual(report.verdict({"good": self.RESULTS["good"]}, 7, {}, ["too little"]),
+                         "too little")
 
 
 class CatalogTest(unittest.TestCase):

@@ -7,7 +7,7 @@ import unittest
 
 from frame import report
 from frame.catalog import all_scenarios
-from frame.runner import run_one
+from frame.runner import end_on_sigterm, run_one
 
 _NAME = sys.argv.pop(1)
 
@@ -19,10 +19,12 @@ class ScenarioTest(unittest.TestCase):
         seed = os.environ.get("CHAOS_SEED", "1")
         with tempfile.TemporaryDirectory(dir=os.environ.get("TEST_TMPDIR")) as folder:
             run = run_one(scenario, scenario.short_s, seed, folder)
-            print(report.line(_NAME, {"figures": run.figures, "violations": run.violations,
-                                      "seconds": run.elapsed_s}))
+            print(report.line(_NAME, run.result()))
+        if run.skipped:
+            self.skipTest(run.skipped)
         self.assertEqual(run.violations, [], f"seed {seed}")
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     unittest.main()

@@ -1,6 +1,8 @@
 """The harness tests itself: an oracle that finds nothing proves nothing."""
 
+import http.client
 import socket
+import tempfile
 import unittest
 
 from harness import contract
@@ -10,10 +12,12 @@ from harness.fake_servers import (ClosesAfterConnect, InfoThenSilence, RefusesWi
                                   ScriptedBroker)
 from harness.fixture import RouterTestCase
 from harness.logs import missing_in_order
-from harness.metrics import Metrics
+from harness.metrics import GaugeTrace, Metrics
 from harness.nats_client import NatsClient, NatsError
 from harness.oracle import Oracle
+from harness.ports import free_port, give_back, is_claimed
 from harness.proxy import TcpProxy
+from harness.router import Router
 from harness.waiting import wait_until
 
 
@@ -101,6 +105,24 @@ class ContractTest(unittest.TestCase):
                 self.samples[name] = value
 
 
+class PortsTest(unittest.TestCase):
+
+    def test_a_port_is_somebodys_until_it_is_given_back(self):
+        ports = [free_port() for _ in range(50)]
+        self.assertEqual(len(set(ports)), 50)
+        self.assertTrue(all(is_claimed(port) for port in ports))
+        give_back(*ports)
+        self.assertFalse(any(is_claimed(port) for port in ports))
+
+    def test_a_router_that_is_closed_has_no_ports(self):
+        with tempfile.TemporaryDirectory() as folder:
+            router = Router(folder)
+            self.assertTrue(is_claimed(router.grpc_port) and is_claimed(router.http_port))
+            router.close()
+            self.assertFalse(is_claimed(router.grpc_port) or is_claimed(router.http_port))
+            router.close()
+
+
 class SmallPartsTest(unittest.TestCase):
 
     def test_log_order_names_the_first_missing_code(self):
@@ -112,6 +134,22 @@ class SmallPartsTest(unittest.TestCase):
         self.assertEqual(metrics.value("a", y="2", x="2"), 4)
         self.assertEqual(metrics.value("b"), 1000000)
         self.assertEqual(metrics.types["a"], "counter")
+
+    def test_a_trace_goes_on_while_nobody_answers_and_ends_with_any_other_error(self):
+        def trace(*answers):
+            told = iter(answers)
+            def source():
+                answer = next(told, answers[-1])
+                if isinstance(answer, Exception):
+                    raise answer
+                return Metrics(answer)
+            with GaugeTrace(source, "a", every_s=0.001) as seen:
+                wait_until(lambda: next(told, None) is None, "all answers are taken")
+            return seen.values
+        self.assertEqual(trace("a 1\n", ConnectionError(), http.client.IncompleteRead(b""), "a 2\n"),
+                         [1, 2])
+        with self.assertRaises(KeyError):
+            trace("a 1\n", "b 1\n")
 
     def test_wait_until_reports_what_it_waited_for(self):
         with self.assertRaisesRegex(AssertionError, "pigs fly"):

@@ -3,7 +3,7 @@
 Made for millions of messages: a client numbers its messages from 0 and everything else follows from
 the number. The message `n` of the client `c` has the id `c-n` and the key `n % keys`; a byte per
 message says what the client was told. All of it also goes into a log of the client's own, as
-`time invoke first last` and `time OUTCOME first last`.
+`time invoke first last`, `time again first last` and `time OUTCOME first last`.
 """
 
 import array
@@ -18,7 +18,14 @@ UNKNOWN, DELIVERED, QUEUED, DROPPED, REJECTED = range(5)
 CODES = {outcomes.UNKNOWN: UNKNOWN, outcomes.DELIVERED: DELIVERED, outcomes.QUEUED: QUEUED,
          outcomes.DROPPED: DROPPED, outcomes.REJECTED: REJECTED}
 NAMES = {code: name for name, code in CODES.items()}
+_ACCEPTED = (DELIVERED, QUEUED)
 _SHOWN = 5  # So many ids are named in a finding.
+# What has happened to a message, as bits.
+_ANSWERED, _SENT_AGAIN = 1, 2
+
+
+class AnsweredTwice(AssertionError):
+    """Every message is answered once."""
 
 
 class ClientHistory:
@@ -30,6 +37,7 @@ class ClientHistory:
         self.keys = keys
         self.told = bytearray()
         self.sequences = array.array("Q")
+        self._state = bytearray()
         self._lock = threading.Lock()
         os.makedirs(folder, exist_ok=True)
         self._log = open(os.path.join(folder, name + ".log"), "w", encoding="ascii",
@@ -50,24 +58,54 @@ class ClientHistory:
         with self._lock:
             first = len(self.told)
             self.told.extend(bytes(count))
+            self._state.extend(bytes(count))
             self.sequences.extend([0] * count)
-            self._write("invoke", first, first + count - 1)
+            self._write("invoke", range(first, first + count))
         return range(first, first + count)
 
-    def result(self, numbers, code, first_sequence=0):
-        """What the client was told about these. The stream's sequences follow one by one."""
+    def send_again(self, numbers):
+        """Before these are sent once more. An earlier attempt may have reached the stream, so that to
+        be refused now says nothing about that."""
         with self._lock:
+            for number in numbers:
+                self._state[number] |= _SENT_AGAIN
+            self._write("again", numbers)
+
+    def result(self, numbers, code, first_sequence=0):
+        """What the client was told about these. The stream's sequences follow one by one. Raises
+        AnsweredTwice."""
+        with self._lock:
+            self._write(NAMES[code], numbers)
             for offset, number in enumerate(numbers):
-                self.told[number] = code
+                state = self._state[number]
+                if state & _ANSWERED:
+                    raise AnsweredTwice(
+                        f"{self.message_id(number)} was told {NAMES[self.told[number]]}, and now "
+                        f"{NAMES[code]}")
+                self._state[number] = state | _ANSWERED
+                doubtful = state & _SENT_AGAIN and code not in _ACCEPTED
+                self.told[number] = UNKNOWN if doubtful else code
                 if first_sequence:
                     self.sequences[number] = first_sequence + offset
-            self._write(NAMES[code], numbers[0], numbers[-1])
 
-    def unanswered(self, numbers):
-        return [n for n in numbers if self.told[n] == UNKNOWN]
+    def repeatable(self, numbers):
+        """Those of them that were not answered, in order, and may be sent again: without those for
+        which a later one of their key was accepted, since the client itself would break the order."""
+        found, overtaken = [], set()
+        for number in sorted(numbers, reverse=True):
+            key = self.key(number)
+            if self.told[number] in _ACCEPTED:
+                overtaken.add(key)
+            elif not self._state[number] & _ANSWERED and key not in overtaken:
+                found.append(number)
+        return found[::-1]
 
-    def _write(self, what, first, last):
-        self._log.write(f"{time.time():.6f} {what} {first} {last}\n")
+    def _write(self, what, numbers):
+        parts = [numbers]
+        if numbers[-1] - numbers[0] != len(numbers) - 1:
+            parts = [[number] for number in numbers]
+        for part in parts:
+            self._log.write(f"{time.time():.6f} {what} {part[0]} {part[-1]}\n")
 
     def close(self):
         with self._lock:

@@ -33,14 +33,20 @@ class Meter:
     def __init__(self):
         self._lock = threading.Lock()
         self._last = None
+        self._reasons = collections.Counter()
         self.accepted = 0
         self.longest_stall_s = 0.0
-        self.reasons = collections.Counter()
+
+    @property
+    def reasons(self):
+        """How many messages or calls were refused or ended for what reason, up to now: a copy."""
+        with self._lock:
+            return self._reasons.copy()
 
     def note(self, code, count, reason=""):
         with self._lock:
             if reason:
-                self.reasons[reason] += count
+                self._reasons[reason] += count
             if code not in _ACCEPTED:
                 return
             now = time.monotonic()
@@ -76,7 +82,8 @@ class _Client:
         self._next = time.monotonic()
         self._again = []
         self._api = Api(address)
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.problem = ""    # What this client has seen that must not be.
+        self._thread = threading.Thread(target=self._run_guarded, daemon=True)
 
     def start(self):
         self._thread.start()
@@ -99,10 +106,26 @@ class _Client:
     def _abandon(self):
         pass
 
+    def _run_guarded(self):
+        try:
+            self._run()
+        except Exception as e:  # pylint: disable=broad-except
+            self._fail(f"broke off: {e!r}")
+
+    def _fail(self, text):
+        """Ends the client. The first problem is the cause of the others."""
+        self.problem = self.problem or text
+        self.stop()
+        self._abandon()
+
+    def _run(self):
+        raise NotImplementedError
+
     def _numbers(self):
         """The next messages to send."""
         if self._again:
             numbers, self._again = self._again[:self._frame], self._again[self._frame:]
+            self.history.send_again(numbers)
             return numbers
         return self.history.invoke(self._frame)
 
@@ -164,15 +187,24 @@ class StreamClient(_Client):
             try:
                 for response in self._call:
                     self._on_response(response)
+                assert self._answered == len(self._sent), (
+                    f"a stream ends well with {self._answered} of {len(self._sent)} answered")
             except grpc.RpcError as e:
                 self._meter.note(told.UNKNOWN, 1, f"stream {e.code().name}")
             with self._changed:
                 self._over = True
                 self._changed.notify_all()
                 if self._retry:
-                    self._again = sorted(self.history.unanswered(self._sent) + self._again)
+                    self._again = self.history.repeatable(self._sent + self._again)
 
     def _frames(self):
+        """Read by a thread of gRPC's, which says nothing about an error."""
+        try:
+            yield from self._due_frames()
+        except Exception as e:  # pylint: disable=broad-except
+            self._fail(f"broke off: {e!r}")
+
+    def _due_frames(self):
         sent = self._sent
         while True:
             with self._changed:
@@ -197,11 +229,13 @@ class StreamClient(_Client):
         answered = 0
         for r in response.ranges:
             numbers = self._sent[r.first - 1:r.last]
+            assert len(numbers) == r.last - r.first + 1 > 0, f"an answer for what was not sent: {r}"
             code = _CODES[r.outcome]
             self.history.result(numbers, code, r.first_sequence)
             self._meter.note(code, len(numbers))
             answered += len(numbers)
         for r in response.results:
+            assert 0 < r.number <= len(self._sent), f"an answer for what was not sent: {r}"
             self._note_result(self._sent[r.number - 1], r.result)
             answered += 1
         with self._changed:
@@ -261,6 +295,7 @@ class Load:
         """`rate`: of all together. `retry`: half of the clients send unanswered messages again."""
         self.meter = Meter()
         self.clients = []
+        self.problems = []   # After the end: clients that were not answered, or have failed.
         kinds = [(StreamClient, "s", streams, 1.0), (BatchClient, "b", batches, 0.5),
                  (BatchClient, "u", unary, 0.02)]
         parts = sum(count * share for _, _, count, share in kinds)
@@ -283,10 +318,14 @@ class Load:
         return self
 
     def stop(self, deadline_s=30.0):
-        """Ends it; the names of clients that were not answered in time."""
+        """Ends it, and fills in `problems`; the names of clients that were not answered in time."""
         self.meter.end()
         for client in self.clients:
             client.stop()
         end = time.monotonic() + deadline_s
-        return [client.history.name for client in self.clients
+        late = [client.history.name for client in self.clients
                 if not client.join(max(0.1, end - time.monotonic()))]
+        self.problems = [f"client {name} was not answered within {deadline_s:.0f} s" for name in late]
+        self.problems += [f"client {client.history.name} {client.problem}"
+                          for client in self.clients if client.problem]
+        return late

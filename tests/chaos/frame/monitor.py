@@ -1,5 +1,6 @@
 """Watches a router while a scenario runs: its books, its memory, file descriptors and threads."""
 
+import http.client
 import threading
 import time
 
@@ -18,27 +19,38 @@ class Sample:
         self.threads = threads
 
 
+# So many scrapes a second have to succeed, on the average, or the router was not watched.
+_LEAST_PER_S = 0.5
+
+
 class Monitor:
     """Scrapes a router that comes and goes. Use as a context manager, or start() and stop()."""
 
     def __init__(self, router, on_violation, every_s=0.5):
         self.samples = []
-        self.scrapes = 0
         self.unaccounted = 0
         self.largest_backlog = 0
         self._router = router
         self._on_violation = on_violation
         self._every_s = every_s
+        self._problems = set()   # Kinds of errors that have been reported.
+        self._begin = time.monotonic()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self):
+        self._begin = time.monotonic()
         self._thread.start()
         return self
 
     def stop(self):
+        """Ends it. Too few scrapes for the time are a violation."""
         self._stop.set()
         self._thread.join()
+        watched_s = time.monotonic() - self._begin
+        if len(self.samples) < int(_LEAST_PER_S * watched_s):
+            self._on_violation(f"the router was not watched: {len(self.samples)} scrapes in "
+                               f"{watched_s:.0f} s")
 
     def __enter__(self):
         return self.start()
@@ -47,12 +59,19 @@ class Monitor:
         self.stop()
 
     def sample(self):
-        """One look at the router; nothing happens where it is not there."""
+        """One look at the router; whether it was there."""
         try:
-            metrics = scrape(self._router.http_port, 2.0)
-        except OSError:
-            return
-        self.scrapes += 1
+            self._note(scrape(self._router.http_port, 2.0))
+            return True
+        except (OSError, http.client.HTTPException):
+            return False  # It may end at any moment, in the middle of an answer too.
+        except Exception as e:  # pylint: disable=broad-except
+            if type(e) not in self._problems:
+                self._problems.add(type(e))
+                self._on_violation(f"a scrape cannot be read: {e!r}")
+            return False
+
+    def _note(self, metrics):
         unaccounted = int(metrics.value("router_messages_unaccounted"))
         if unaccounted:
             if not self.unaccounted:
@@ -66,8 +85,10 @@ class Monitor:
             int(metrics.value("process_open_fds")), _threads(self._router)))
 
     def _run(self):
-        while not self._stop.wait(self._every_s):
-            self.sample()
+        wait_s = self._every_s
+        while not self._stop.wait(wait_s):
+            # A short life is to be seen too.
+            wait_s = self._every_s if self.sample() else self._every_s / 5
 
     def figures(self):
         """Resources as `first→last`, from the second quarter on: the first is for warming up."""

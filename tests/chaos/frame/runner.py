@@ -2,9 +2,16 @@
 
 import json
 import os
+import signal
+import sys
 import traceback
 
-from frame.scenario import Run
+from frame.scenario import Run, Skipped
+
+
+def end_on_sigterm():
+    """From now on SIGTERM ends this process as an exception does: with all that it has started."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def run_one(scenario, duration_s, seed, folder, progress=lambda text: None, planted=None):
@@ -17,6 +24,9 @@ def run_one(scenario, duration_s, seed, folder, progress=lambda text: None, plan
         run.patience_s = 3.0
     try:
         scenario().run(run)
+        run.check_figures()
+    except Skipped as e:
+        run.skipped = str(e)
     except Exception as e:  # pylint: disable=broad-except
         run.violation(f"the scenario broke off: {e!r}")
         with open(os.path.join(folder, "traceback"), "w", encoding="utf-8") as f:
@@ -25,6 +35,5 @@ def run_one(scenario, duration_s, seed, folder, progress=lambda text: None, plan
     finally:
         run.close()
     with open(os.path.join(folder, "result.json"), "w", encoding="utf-8") as f:
-        json.dump({"figures": run.figures, "violations": run.violations,
-                   "seconds": run.elapsed_s}, f, indent=1)
+        json.dump(run.result(), f, indent=1)
     return run

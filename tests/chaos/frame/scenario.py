@@ -23,6 +23,10 @@ SUBJECTS = ["chaos.>"]
 _FOR_THE_END = 0.2
 
 
+class Skipped(Exception):
+    """This machine or this build cannot run the scenario, for the reason in the text."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Planted:
     """A bug that a scenario has to find when it is there: the test of the test.
@@ -65,6 +69,7 @@ class Run:
         self.folder = folder
         self.figures = {}      # In the order in which they are printed.
         self.violations = []
+        self.skipped = ""      # Why it could not be run here.
         self.router = None     # The first one started.
         self.broker = None     # The first one started.
         self.monitor = None    # Of the first router.
@@ -72,7 +77,9 @@ class Run:
         self.lie = ""          # As in Planted.
         self.patience_s = 30.0  # How long clients are waited for at the end.
         self._progress = progress
-        self._begin = time.monotonic()
+        self._born = time.monotonic()
+        self._begin = None     # When the time for faults began.
+        self._needed = {}      # Figure → the least that it has to be at the end.
         self._cleanups = []
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -80,9 +87,23 @@ class Run:
 
     # Time.
 
+    def begin_faults(self):
+        """The time for faults begins now, however long it took to set things up; `start_load` sees
+        to it. In a scenario without a load it begins with the first question about it. Only the
+        first call counts."""
+        if self._begin is None:
+            self._begin = time.monotonic()
+
     @property
     def elapsed_s(self):
+        """Since the time for faults began."""
+        self.begin_faults()
         return time.monotonic() - self._begin
+
+    @property
+    def lasted_s(self):
+        """Since the scenario began, set-up included."""
+        return time.monotonic() - self._born
 
     @property
     def remaining_s(self):
@@ -90,16 +111,24 @@ class Run:
         return self.duration_s * (1 - _FOR_THE_END) - self.elapsed_s
 
     def going(self):
+        """Whether there is time for another fault. On a busy machine one may take all of it, so a
+        loop names what it has to do at least: `while kills < 3 or run.going()`."""
         return self.remaining_s > 0
 
     def pause(self, seconds):
-        """Lets the load go on for so long, at most as long as the faults last."""
-        self._wake.wait(max(0.0, min(seconds, self.remaining_s)))
+        """Lets the load go on for so long."""
+        self._wake.wait(max(0.0, seconds))
 
     # Results.
 
+    def result(self):
+        """What is left of it when it is over."""
+        return {"figures": self.figures, "violations": self.violations, "skipped": self.skipped,
+                "seconds": self.lasted_s}
+
     def progress(self, text):
-        self._progress(f"{self.elapsed_s:.0f}/{self.duration_s:.0f} s  {text}")
+        elapsed_s = 0.0 if self._begin is None else self.elapsed_s
+        self._progress(f"{elapsed_s:.0f}/{self.duration_s:.0f} s  {text}")
 
     def violation(self, text):
         """Something that must hold does not."""
@@ -112,7 +141,19 @@ class Run:
             self.violation(text)
         return holds
 
-    # Processes.
+    def at_least(self, figure, count, per_minute=0.0):
+        """At the end `figures[figure]` has to be so large, or nothing was tested; in a longer run,
+        as large as `per_minute` makes it. May be said at any time; the largest counts."""
+        needed = max(count, int(per_minute * self.duration_s / 60), self._needed.get(figure, 0))
+        self._needed[figure] = needed
+
+    def check_figures(self):
+        """When the scenario is over: whether they are as large as they have to be."""
+        for figure, needed in self._needed.items():
+            found = self.figures.get(figure, 0)
+            self.check(found >= needed, f"too little was tested: {figure} {found}, not {needed}")
+
+    # Processes and threads.
 
     def defer(self, function, *args):
         """Called at the end, the last one first."""
@@ -155,17 +196,45 @@ class Run:
         router = router or self.router
         load = Load(f"127.0.0.1:{router.grpc_port}", os.path.join(self.folder, "history"),
                     **options)
-        self.defer(load.stop, 0.1)
-        return load.start()
+        return self.follow_load(load)
+
+    def follow_load(self, *loads):
+        """Starts loads that the scenario has made, and sees to their end. Returns the first one. When
+        each has its first message accepted, the time for faults begins."""
+        for load in loads:
+            self.defer(load.stop, 0.1)
+            load.start()
+        self.wait_until(lambda: all(load.meter.accepted for load in loads),
+                        "the first messages are accepted", self.patience_s)
+        self.begin_faults()
+        return loads[0]
+
+    def end_load(self, *loads):
+        """Nothing new from now on. A client that is not answered in time, or that has failed, is a
+        violation."""
+        for load in loads:
+            load.stop(self.patience_s)
+            for text in load.problems:
+                self.violation(text)
+
+    def start_thread(self, function, *args):
+        """A thread of the scenario's own, to be joined by it. An error in it is a violation."""
+        def guarded():
+            try:
+                function(*args)
+            except Exception as e:  # pylint: disable=broad-except
+                self.violation(f"{function.__name__} broke off: {e!r}")
+        thread = threading.Thread(target=guarded, daemon=True)
+        thread.start()
+        return thread
 
     # The end of a scenario.
 
     def finish(self, *loads, broker=None, stream=STREAM, ignore=("unanswered",)):
         """With everything healed: ends the load, drains, and holds what clients were told against
-        the stream. `ignore`: kinds of findings that are only reported. Returns the findings."""
-        for load in loads:
-            for client in load.stop(self.patience_s):
-                self.violation(f"client {client} was not answered within {self.patience_s:.0f} s")
+        the stream. `broker`: the server to ask then, or a function that finds it. `ignore`: kinds of
+        findings that are only reported. Returns the findings."""
+        self.end_load(*loads)
         self.progress("draining")
         begin = time.monotonic()
         drain_deadline_s = 2 * self.patience_s
@@ -178,7 +247,8 @@ class Run:
         self.monitor.sample()
         self.progress("comparing with the stream")
         histories = [h for load in loads for h in load.histories]
-        findings = self.compare(histories, broker, stream, ignore, ID_HEADER)
+        findings = self.compare(histories, broker() if callable(broker) else broker, stream, ignore,
+                                ID_HEADER)
         self._add_figures(loads, histories, findings, drain_s)
         return findings
 
@@ -210,7 +280,7 @@ class Run:
             unaccounted=self.monitor.unaccounted,
             longest_stall_s=round(max(load.meter.longest_stall_s for load in loads), 2),
             last_drain_s=round(drain_s, 2), **self.monitor.figures())
-        self.check(accepted > 0, "no message was accepted: nothing was tested")
+        self.at_least("accepted", 1)
 
     def wait_until(self, predicate, what, deadline_s=10.0):
         """Whether it became true; a violation where it did not."""

@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 
-from harness.ports import free_port
+from harness.ports import free_port, give_back
 
 
 class FakeServer:
@@ -12,6 +12,7 @@ class FakeServer:
 
     def __init__(self, port=None):
         self.port = port or free_port()
+        self._own_ports = () if port else (self.port,)
         self.connections = 0
         self._sockets = set()
         self._lock = threading.Lock()
@@ -27,6 +28,7 @@ class FakeServer:
         with self._lock:
             self._closed = True
             sockets = list(self._sockets)
+            ports, self._own_ports = self._own_ports, ()
         try:
             self._listener.shutdown(socket.SHUT_RDWR)
         except OSError:
@@ -34,6 +36,7 @@ class FakeServer:
         self._listener.close()
         for connection in sockets:
             self.drop(connection)
+        give_back(*ports)
 
     def drop(self, connection):
         with self._lock:

@@ -1,5 +1,6 @@
 """The Prometheus text format, parsed."""
 
+import http.client
 import math
 import re
 import threading
@@ -53,7 +54,8 @@ def scrape(port, timeout_s=5.0):
 class GaugeTrace:
     """Samples one gauge all the time and keeps the values it went through, repeats left out.
 
-    Use as a context manager. `source` returns a Metrics, and may fail while the process is down.
+    Use as a context manager. `source` returns a Metrics, and may find nobody while the process is
+    down; any other error is raised at the end.
     """
 
     def __init__(self, source, name, every_s=0.015):
@@ -61,6 +63,7 @@ class GaugeTrace:
         self._source = source
         self._name = name
         self._every_s = every_s
+        self._error = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -72,16 +75,21 @@ class GaugeTrace:
     def __exit__(self, *_):
         self._stop.set()
         self._thread.join()
+        if self._error is not None:
+            raise self._error
         self.sample()
 
     def sample(self):
         try:
             value = self._source().value(self._name)
-        except (OSError, KeyError):
+        except (OSError, http.client.HTTPException):
             return
         if not self.values or self.values[-1] != value:
             self.values.append(value)
 
     def _run(self):
-        while not self._stop.wait(self._every_s):
-            self.sample()
+        while self._error is None and not self._stop.wait(self._every_s):
+            try:
+                self.sample()
+            except Exception as e:  # pylint: disable=broad-except
+                self._error = e

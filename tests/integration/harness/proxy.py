@@ -3,7 +3,7 @@
 import socket
 import threading
 
-from harness.ports import free_port
+from harness.ports import free_port, give_back
 
 
 class TcpProxy:
@@ -16,6 +16,7 @@ class TcpProxy:
 
     def __init__(self, target_port, port=None):
         self.port = port or free_port()
+        self._own_ports = () if port else (self.port,)
         self.target_port = target_port
         self.connections = 0
         self.refuse = False
@@ -50,10 +51,12 @@ class TcpProxy:
     def close(self):
         with self._changed:
             self._closed = True
+            ports, self._own_ports = self._own_ports, ()
             self._changed.notify_all()
         _shut(self._listener)
         self._listener.close()
         self.break_connections()
+        give_back(*ports)
 
     def _accept(self):
         while True:

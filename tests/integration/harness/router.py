@@ -9,7 +9,7 @@ import urllib.request
 from harness.api import Api
 from harness.logs import LogReader
 from harness.metrics import scrape
-from harness.ports import free_port
+from harness.ports import free_port, give_back
 from harness.process import ChildProcess
 from harness.waiting import GaveUp, wait_until
 
@@ -50,6 +50,7 @@ class Router:
         os.makedirs(self.folder, exist_ok=True)
         self.grpc_port = free_port()
         self.http_port = free_port()
+        self._ports = (self.grpc_port, self.http_port)
         self.settings = {
             "transport": "nats",
             "grpc_listen": f"127.0.0.1:{self.grpc_port}",
@@ -153,10 +154,13 @@ class Router:
         return self.process.wait(timeout_s)
 
     def close(self):
+        """Ends it for good, and gives its ports back. May be called again."""
         if self.process is not None:
             self.process.kill()
         if self.api is not None:
             self.api.close()
+        ports, self._ports = self._ports, ()
+        give_back(*ports)
 
     def resident_bytes(self):
         with open(f"/proc/{self.process.pid}/statm", encoding="ascii") as f:
