@@ -64,7 +64,7 @@ struct OwnedMessage {
 };
 
 std::vector<OwnedMessage> MakeMessages(const std::string& prefix, const std::string& payload,
-                                       Guarantee guarantee, size_t count) {
+                                       Guarantee guarantee, size_t count, size_t keys) {
   std::vector<OwnedMessage> messages(count);
   for (size_t i = 0; i < count; ++i) {
     messages[i].message_id = absl::StrCat(prefix, "-", i);
@@ -73,6 +73,7 @@ std::vector<OwnedMessage> MakeMessages(const std::string& prefix, const std::str
     message.payload = payload;
     message.message_id = messages[i].message_id;
     message.guarantee = guarantee;
+    messages[i].delivery.key_hash = i % keys;
     messages[i].delivery.deadline = std::chrono::steady_clock::now() + std::chrono::minutes(5);
   }
   return messages;
@@ -80,8 +81,9 @@ std::vector<OwnedMessage> MakeMessages(const std::string& prefix, const std::str
 
 class Benchmark {
  public:
-  Benchmark() {
+  explicit Benchmark(bool strict_order) {
     NatsOptions options;
+    options.strict_order = strict_order;
     options.urls = {server_.url()};
     admin_.AddStream({"BENCH", {"bench.>"}});
     transport_ = std::make_unique<NatsTransport>(options, nullptr);
@@ -89,8 +91,8 @@ class Benchmark {
     observer_.WaitUp();
   }
 
-  void Pipelined(const char* what, Guarantee guarantee, size_t count) {
-    std::vector<OwnedMessage> messages = MakeMessages(what, payload_, guarantee, count);
+  void Pipelined(const char* what, Guarantee guarantee, size_t count, size_t keys) {
+    std::vector<OwnedMessage> messages = MakeMessages(what, payload_, guarantee, count, keys);
     const auto start = std::chrono::steady_clock::now();
     for (size_t i = 0; i < count; i += kBatch) {
       std::vector<Delivery*> batch;
@@ -107,7 +109,7 @@ class Benchmark {
   }
 
   void OneAtATime(const char* what, Guarantee guarantee, size_t count) {
-    std::vector<OwnedMessage> messages = MakeMessages(what, payload_, guarantee, count);
+    std::vector<OwnedMessage> messages = MakeMessages(what, payload_, guarantee, count, 1);
     std::vector<double> latencies_us;
     for (OwnedMessage& message : messages) {
       Delivery* const delivery = &message.delivery;
@@ -136,14 +138,17 @@ class Benchmark {
 }  // namespace router
 
 int main() {
-  router::Benchmark benchmark;
-  benchmark.OneAtATime("stored, one at a time", router::Guarantee::kStored, 10000);
-  benchmark.OneAtATime("received, one at a time", router::Guarantee::kReceived, 10000);
-  for (int round = 0; round < 3; ++round) {
-    const std::string stored = absl::StrCat("stored, round ", round);
-    benchmark.Pipelined(stored.c_str(), router::Guarantee::kStored, 500000);
-    const std::string received = absl::StrCat("received, round ", round);
-    benchmark.Pipelined(received.c_str(), router::Guarantee::kReceived, 500000);
+  using router::Guarantee;
+  constexpr size_t kManyKeys = 4096;
+  {
+    router::Benchmark benchmark(/*strict_order=*/false);
+    benchmark.OneAtATime("stored, one at a time", Guarantee::kStored, 10000);
+    benchmark.OneAtATime("core, one at a time", Guarantee::kReceived, 10000);
+    benchmark.Pipelined("stored, pipelined", Guarantee::kStored, 300000, 1);
+    benchmark.Pipelined("core, pipelined", Guarantee::kReceived, 2000000, 1);
   }
+  router::Benchmark benchmark(/*strict_order=*/true);
+  benchmark.Pipelined("strict, one key", Guarantee::kStored, 50000, 1);
+  benchmark.Pipelined("strict, 4096 keys", Guarantee::kStored, 300000, kManyKeys);
   return 0;
 }
