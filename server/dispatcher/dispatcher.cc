@@ -66,6 +66,7 @@ void Dispatcher::Publish(PublishBatch* batch) {
   Work work;
   {
     absl::MutexLock lock(&mutex_);
+    ledger_.taken += static_cast<int64_t>(operations.size());
     for (Operation& operation : operations) {
       if (operation.outcome != Outcome::kUnanswered) {
         ++ledger_.rejected;
@@ -129,7 +130,11 @@ bool Dispatcher::AnswerFromMemory(Operation* operation, SteadyTime now, Work* wo
     case RecentMessages::Relation::kSame:
       break;
   }
-  if (known.outcome == Outcome::kUnanswered) return true;  // AnswerWaitingForSameId answers it.
+  if (known.outcome == Outcome::kUnanswered) {  // AnswerWaitingForSameId answers it.
+    ++ledger_.same_id_count;
+    return true;
+  }
+  ++ledger_.replayed;
   operation->outcome = known.outcome;
   operation->stream = known.stream;
   operation->sequence = known.sequence;
@@ -215,6 +220,7 @@ void Dispatcher::Answer(Operation* operation, Outcome outcome, absl::Status stat
 
 void Dispatcher::AnswerWaitingForSameId(const Operation& operation, Work* work) {
   std::vector<Operation*> waiting = recent_.Settle(operation, clock_->SteadyNow());
+  ledger_.same_id_count -= static_cast<int64_t>(waiting.size());
   work->to_route.insert(work->to_route.end(), waiting.begin(), waiting.end());
 }
 

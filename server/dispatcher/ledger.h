@@ -9,6 +9,7 @@ namespace router {
 // numbers; the dispatcher changes them under its lock, each transition as a whole.
 struct Ledger {
   // Since the start. A message is accepted when its caller is told DELIVERED, QUEUED or DROPPED.
+  int64_t taken = 0;  // Messages that came in.
   int64_t accepted = 0;
   int64_t recovered = 0;  // Found in the queue when it was opened.
   int64_t delivered_direct = 0;
@@ -16,6 +17,7 @@ struct Ledger {
   int64_t told_queued = 0;
   int64_t dropped_fail_open = 0;
   int64_t rejected = 0;
+  int64_t replayed = 0;  // Answered like an earlier one with their id; not accepted once more.
   int64_t dropped_oldest = 0;
   int64_t dropped_and_kept = 0;  // Those of `dropped_oldest` that became dead letters.
   int64_t purged = 0;
@@ -39,12 +41,20 @@ struct Ledger {
   int64_t redelivering_count = 0;  // Those of them that come from the queue.
   int64_t waiting_count = 0;       // Waiting for room, or for older ones of their keys, in memory.
   int64_t waiting_bytes = 0;
+  int64_t same_id_count = 0;  // Waiting for the outcome of another with their id.
 
-  // What is accepted and in none of the places it can be in.
+  // Taken, and its caller not answered yet.
+  int64_t InHand() const {
+    return in_flight_count - redelivering_count + appending_count + waiting_count + same_id_count;
+  }
+
+  // The law of conservation: what was taken is answered or in hand, and what was accepted, or found
+  // at the start, is in one of the places it can be in. What is in none of them; 0 at every moment.
   int64_t Unaccounted() const {
-    return accepted + recovered + recovered_dead_letters - delivered_direct - delivered_from_queue -
-           dropped_fail_open - (dropped_oldest - dropped_and_kept) - purged - purged_dead_letters -
-           damaged - damaged_dead_letters - queued_count - dead_letter_count;
+    const int64_t unanswered = taken - accepted - rejected - replayed - InHand();
+    return unanswered + accepted + recovered + recovered_dead_letters - delivered_direct -
+           delivered_from_queue - dropped_fail_open - (dropped_oldest - dropped_and_kept) - purged -
+           purged_dead_letters - damaged - damaged_dead_letters - queued_count - dead_letter_count;
   }
 };
 
