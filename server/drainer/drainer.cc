@@ -78,7 +78,7 @@ void Drainer::SettleInbox(SteadyTime now) {
     if (it != keys_.end()) it->second.retry_at = now;
   }
   RemoveDelivered(now);
-  Apply(verdicts);
+  Apply(verdicts, now);
 }
 
 SteadyTime Drainer::NextWake(SteadyTime now) const {
@@ -135,10 +135,10 @@ void Drainer::RetryBlockedHeads(SteadyTime now) {
     }
     if (claimed->front().expire_time <= clock_->WallNow()) {
       Verdicts expired;
-      expired.dead.push_back(ExpiredVerdict(head));
+      expired.expired.push_back(ExpiredVerdict(head));
       Unblock(&keys_[hash]);
       keys_.erase(hash);
-      Apply(expired);
+      Apply(expired, now);
       continue;
     }
     BeginRun(now);
@@ -161,7 +161,7 @@ void Drainer::Advance(SteadyTime now) {
     for (PendingRecord& record : *claimed) {
       cursor_ = record.sequence;
       if (record.expire_time <= wall_now) {
-        verdicts.dead.push_back(ExpiredVerdict(record.sequence));
+        verdicts.expired.push_back(ExpiredVerdict(record.sequence));
         continue;
       }
       auto key = keys_.find(HashOrderingKey(record.ordering_key));
@@ -173,7 +173,7 @@ void Drainer::Advance(SteadyTime now) {
     }
     if (!redeliveries.empty()) BeginRun(now);
     const bool handed_over = redeliveries.empty() || HandOver(std::move(redeliveries));
-    Apply(verdicts);
+    Apply(verdicts, now);
     if (!handed_over) return;
   }
 }

@@ -13,6 +13,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <thread>
@@ -103,6 +104,8 @@ class Drainer final : public RedeliveryObserver {
     bool first_of_key = false;  // Nothing older of its key was in flight when it was handed over.
     absl::Time sent_time;       // Not later than it was handed to the broker.
   };
+  static constexpr uint64_t kNone = std::numeric_limits<uint64_t>::max();
+
   // A key with operations in flight, or with a head that has to be retried.
   struct Key {
     int64_t in_flight = 0;
@@ -119,7 +122,14 @@ class Drainer final : public RedeliveryObserver {
   struct Verdicts {
     std::vector<uint64_t> release;
     std::vector<std::pair<uint64_t, absl::Time>> in_doubt;  // With the time of their sending.
-    std::vector<DeadLetterVerdict> dead;
+    std::vector<DeadLetterVerdict> expired;
+    std::vector<DeadLetterVerdict> dead;  // Those that were tried in vain.
+    std::vector<uint64_t> dead_keys;      // Their keys, as hashes.
+
+    void AddDead(DeadLetterVerdict verdict, uint64_t key_hash) {
+      dead.push_back(std::move(verdict));
+      dead_keys.push_back(key_hash);
+    }
   };
 
   void Run();
@@ -136,10 +146,13 @@ class Drainer final : public RedeliveryObserver {
   void SweepExpired(SteadyTime now);
   void KeepForLater(Key* key, const Redelivery& redelivery, bool connection_ended, SteadyTime now,
                     Verdicts* verdicts);
-  void Block(Key* key, const Redelivery& redelivery, SteadyTime now);
+  bool Block(Key* key, uint64_t sequence, SteadyTime now);  // Whether it is the head now.
   void Unblock(Key* key);
   void ForgetBlocks();
-  void Apply(const Verdicts& verdicts);
+  void Apply(const Verdicts& verdicts, SteadyTime now);
+  bool MoveToDeadLetters(const std::vector<DeadLetterVerdict>& verdicts);
+  void KeepDeadLetter(const DeadLetterVerdict& verdict, uint64_t key_hash, SteadyTime now);
+  void KeepExpired(uint64_t sequence);
   void RetryBlockedHeads(SteadyTime now);
   void Advance(SteadyTime now);
   std::unique_ptr<Redelivery> MakeRedelivery(PendingRecord record, SteadyTime now) const;
@@ -175,6 +188,9 @@ class Drainer final : public RedeliveryObserver {
   int64_t in_flight_ = 0;
   std::vector<uint64_t> delivered_;  // Confirmed, to be removed with the next batch.
   SteadyTime removed_at_;
+  // Of those that have expired and that the disk did not take as dead letters, since the last
+  // sweep.
+  uint64_t first_kept_expired_ = kNone;
   SteadyTime next_sweep_ = SteadyTime::min();  // When to look for what has expired.
   bool running_ = false;
   SteadyTime run_started_;

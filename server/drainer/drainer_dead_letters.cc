@@ -1,5 +1,7 @@
 // Who becomes a dead letter: what has failed too often, and what has expired.
+#include <algorithm>
 #include <string>
+#include <utility>
 
 #include "server/drainer/drainer.h"
 
@@ -43,26 +45,68 @@ DeadLetterVerdict Drainer::ExpiredVerdict(uint64_t sequence) const {
            before.count, before.first_error}};
 }
 
+void Drainer::Apply(const Verdicts& verdicts, SteadyTime now) {
+  for (const auto& [sequence, since] : verdicts.in_doubt) queue_->NoteInDoubt({sequence}, since);
+  if (!verdicts.release.empty()) queue_->Release(verdicts.release);
+  if (!MoveToDeadLetters(verdicts.dead)) {
+    for (size_t i = 0; i < verdicts.dead.size(); ++i) {
+      KeepDeadLetter(verdicts.dead[i], verdicts.dead_keys[i], now);
+    }
+  }
+  if (!MoveToDeadLetters(verdicts.expired)) {
+    for (const DeadLetterVerdict& verdict : verdicts.expired) KeepExpired(verdict.sequence);
+  }
+}
+
+// Whether the disk has taken them.
+bool Drainer::MoveToDeadLetters(const std::vector<DeadLetterVerdict>& verdicts) {
+  if (verdicts.empty()) return true;
+  if (!queue_->MoveToDeadLetters(verdicts).ok()) return false;
+  for (const DeadLetterVerdict& verdict : verdicts) {
+    observer_->OnDeadLetter(verdict.sequence, verdict.reason);
+  }
+  return true;
+}
+
+// It is tried again, before everything behind it of its key.
+void Drainer::KeepDeadLetter(const DeadLetterVerdict& verdict, uint64_t key_hash, SteadyTime now) {
+  queue_->Release({verdict.sequence});
+  if (!Block(&keys_[key_hash], verdict.sequence, now)) return;
+  absl::MutexLock lock(&mutex_);
+  Attempts& attempts = attempts_[verdict.sequence];
+  attempts.count = static_cast<int>(verdict.reason.attempts);
+  attempts.first_error = verdict.reason.first_error;
+  attempts.last_error = verdict.reason.error;
+  attempts.blocks_key = true;
+}
+
+// It is looked at again after the next sweep, and does not hold up the others until then.
+void Drainer::KeepExpired(uint64_t sequence) {
+  queue_->Release({sequence});
+  first_kept_expired_ = std::min(first_kept_expired_, sequence);
+}
+
 // Expired messages become dead letters whether or not it is their turn.
 void Drainer::SweepExpired(SteadyTime now) {
   if (now < next_sweep_) return;
   next_sweep_ = now + kSweepInterval;
+  if (first_kept_expired_ != kNone) Rewind(std::exchange(first_kept_expired_, kNone));
   const absl::Time wall_now = clock_->WallNow();
   if (queue_->GetStats().next_expire_time > wall_now) return;
   const absl::StatusOr<std::vector<RemovedRecord>> expired =
       queue_->ClaimExpired(wall_now, kSweepCountMax, options_.claim_bytes_max);
   if (!expired.ok() || expired->empty()) return;
-  next_sweep_ = now;
   Verdicts verdicts;
   for (const RemovedRecord& record : *expired) {
-    verdicts.dead.push_back(ExpiredVerdict(record.sequence));
+    verdicts.expired.push_back(ExpiredVerdict(record.sequence));
     ForgetAttempts(record.sequence);
     const auto key = keys_.find(record.key_hash);
     if (key == keys_.end() || key->second.blocked_at != record.sequence) continue;
     Unblock(&key->second);
     if (key->second.in_flight == 0) keys_.erase(key);
   }
-  Apply(verdicts);
+  Apply(verdicts, now);
+  if (first_kept_expired_ == kNone) next_sweep_ = now;  // There may be more.
 }
 
 Drainer::Attempts Drainer::AttemptsOf(uint64_t sequence) const {

@@ -45,7 +45,8 @@ void Drainer::Settle(Redelivery* redelivery, bool connection_ended, SteadyTime n
         KeepForLater(key, *redelivery, connection_ended, now, verdicts);
         break;
       }
-      verdicts->dead.push_back(DeadLetterOf(*redelivery, DeadLetterLabel(redelivery->refusal)));
+      verdicts->AddDead(DeadLetterOf(*redelivery, DeadLetterLabel(redelivery->refusal)),
+                        redelivery->key_hash);
       if (was_head) Unblock(key);
       ForgetAttempts(sequence);
       break;
@@ -60,7 +61,7 @@ void Drainer::Settle(Redelivery* redelivery, bool connection_ended, SteadyTime n
       if (redelivery->verdict == Verdict::kInDoubt) {
         verdicts->in_doubt.emplace_back(sequence, redelivery->sent_time);
       }
-      verdicts->dead.push_back(DeadLetterOf(*redelivery, "attempts"));
+      verdicts->AddDead(DeadLetterOf(*redelivery, "attempts"), redelivery->key_hash);
       if (was_head) Unblock(key);
       ForgetAttempts(sequence);
       break;
@@ -84,12 +85,11 @@ void Drainer::KeepForLater(Key* key, const Redelivery& redelivery, bool connecti
   if (connection_ended) {
     Rewind(redelivery.operation_id);
   } else {
-    Block(key, redelivery, now);
+    if (Block(key, redelivery.operation_id, now)) RememberAttempt(redelivery);
   }
 }
 
-void Drainer::Block(Key* key, const Redelivery& redelivery, SteadyTime now) {
-  const uint64_t sequence = redelivery.operation_id;
+bool Drainer::Block(Key* key, uint64_t sequence, SteadyTime now) {
   if (key->blocked_at == 0) {
     ++blocked_keys_;
     key->blocked_at = sequence;
@@ -99,13 +99,13 @@ void Drainer::Block(Key* key, const Redelivery& redelivery, SteadyTime now) {
     key->blocked_at = sequence;
     key->attempts = 0;
   } else if (sequence > key->blocked_at) {
-    return;  // Waits behind its head.
+    return false;  // Waits behind its head.
   }
   absl::Duration delay = options_.retry_delay;
   for (int i = 0; i < key->attempts && delay < options_.retry_delay_max; ++i) delay *= 2;
   ++key->attempts;
   key->retry_at = now + absl::ToChronoNanoseconds(std::min(delay, options_.retry_delay_max));
-  RememberAttempt(redelivery);
+  return true;
 }
 
 void Drainer::Unblock(Key* key) {
@@ -131,22 +131,6 @@ void Drainer::ForgetBlocks() {
     } else {
       ++it;
     }
-  }
-}
-
-void Drainer::Apply(const Verdicts& verdicts) {
-  for (const auto& [sequence, since] : verdicts.in_doubt) queue_->NoteInDoubt({sequence}, since);
-  if (!verdicts.release.empty()) queue_->Release(verdicts.release);
-  if (verdicts.dead.empty()) return;
-  const bool moved = queue_->MoveToDeadLetters(verdicts.dead).ok();
-  for (const DeadLetterVerdict& verdict : verdicts.dead) {
-    if (moved) {
-      observer_->OnDeadLetter(verdict.sequence, verdict.reason);
-      continue;
-    }
-    // Where the disk refuses, the message stays in the queue and is tried again.
-    queue_->Release({verdict.sequence});
-    Rewind(verdict.sequence);
   }
 }
 

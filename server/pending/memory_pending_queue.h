@@ -64,6 +64,9 @@ class MemoryPendingQueue final : public PendingQueue {
   // The next commit that holds appends fails with `status`, and with it everything in it.
   void FailNextAppend(absl::Status status) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // From now on MoveToDeadLetters fails with `status`; OK: no longer.
+  void FailDeadLetters(absl::Status status) ABSL_LOCKS_EXCLUDED(mutex_);
+
   absl::StatusOr<RecoveredQueue> Open(Observer* observer) override;
   void Append(absl::Span<Operation* const> operations) override;
   void Remove(absl::Span<const uint64_t> sequences) override;
@@ -131,6 +134,7 @@ class MemoryPendingQueue final : public PendingQueue {
   Doubts doubts_ ABSL_GUARDED_BY(mutex_);
   std::vector<uint64_t> delivered_ ABSL_GUARDED_BY(mutex_);  // To be removed by the next commit.
   absl::Status next_append_status_ ABSL_GUARDED_BY(mutex_);
+  absl::Status dead_letter_status_ ABSL_GUARDED_BY(mutex_);
   int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t dead_letter_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t removed_total_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -34,6 +34,11 @@ absl::StatusOr<std::vector<RemovedRecord>> MemoryPendingQueue::ClaimExpired(absl
   return expired;
 }
 
+void MemoryPendingQueue::FailDeadLetters(absl::Status status) {
+  absl::MutexLock lock(&mutex_);
+  dead_letter_status_ = std::move(status);
+}
+
 absl::Status MemoryPendingQueue::MoveToDeadLetters(absl::Span<const DeadLetterVerdict> verdicts) {
   if (verdicts.empty()) return absl::OkStatus();
   return RunBetweenCommits([&] {
@@ -45,6 +50,7 @@ absl::Status MemoryPendingQueue::MoveToDeadLetters(absl::Span<const DeadLetterVe
         return absl::FailedPreconditionError(
             absl::StrCat("record ", verdict.sequence, " is not claimed"));
       }
+      if (!dead_letter_status_.ok()) return dead_letter_status_;
       for (const DeadLetterVerdict& verdict : verdicts) {
         removed.push_back(Bury(verdict.sequence, verdict.reason));
       }

@@ -201,6 +201,44 @@ TEST_F(DrainerDeadLetterTest, ExpiredMessagesAreMovedInSmallSlices) {
   EXPECT_EQ(rig_.drainer.Step(), rig_.clock.SteadyNow() + std::chrono::seconds(1));
 }
 
+TEST_F(DrainerDeadLetterTest, DiskThatRefusesAnExpiredOneDoesNotHoldUpTheOthers) {
+  MessageSpec spec = {"k", "1"};
+  spec.ttl = absl::Seconds(10);
+  rig_.Queue(spec);
+  rig_.Queue({"k", "2"});
+  rig_.Queue({"other", "3"});
+  rig_.clock.Advance(absl::Seconds(10));
+  rig_.queue.FailDeadLetters(absl::ResourceExhaustedError("disk full"));
+  rig_.transport.Connect();
+  rig_.drainer.Step();
+  EXPECT_EQ(rig_.transport.ReleaseAll(), 2);
+  EXPECT_GE(rig_.drainer.Step(), rig_.clock.SteadyNow() + std::chrono::milliseconds(100));
+  EXPECT_THAT(rig_.StoredPayloads(), ElementsAre("2", "3"));
+  EXPECT_THAT(contents_.dead_letters, SizeIs(0));
+  rig_.queue.FailDeadLetters(absl::OkStatus());
+  rig_.clock.Advance(absl::Seconds(1));
+  EXPECT_TRUE(rig_.Drain());
+  EXPECT_THAT(rig_.observer.dead_letters, SizeIs(1));
+  EXPECT_THAT(rig_.StoredPayloads(), ElementsAre("2", "3"));
+  EXPECT_EQ(rig_.ledger().Unaccounted(), 0);
+}
+
+TEST_F(DrainerDeadLetterTest, WhatTheDiskKeptIsDeliveredOnceTheClockSaysThatItHasNotExpired) {
+  MessageSpec spec = {"k", "1"};
+  spec.ttl = absl::Seconds(10);
+  rig_.Queue(spec);
+  const absl::Time before = rig_.clock.WallNow();
+  rig_.clock.Advance(absl::Seconds(10));
+  rig_.queue.FailDeadLetters(absl::ResourceExhaustedError("disk full"));
+  rig_.transport.Connect();
+  rig_.drainer.Step();
+  rig_.queue.FailDeadLetters(absl::OkStatus());
+  rig_.clock.Advance(absl::Seconds(1));
+  rig_.clock.SetWall(before);
+  EXPECT_TRUE(rig_.Drain());
+  EXPECT_THAT(rig_.StoredPayloads(), ElementsAre("1"));
+}
+
 TEST_F(DrainerDeadLetterTest, ExpiresBehindABlockedHeadAndTheHeadItself) {
   MessageSpec head = {"k", "1"};
   head.ttl = absl::Seconds(10);
@@ -315,6 +353,26 @@ TEST_F(DrainerAttemptsTest, AttemptsCountOverConnections) {
   FailAll(FailureReason::kTimeout, Verdict::kInDoubt);
   ASSERT_THAT(rig_.observer.dead_letters, SizeIs(1));
   EXPECT_EQ(rig_.observer.dead_letters[0].reason.attempts, 3);
+}
+
+TEST_F(DrainerAttemptsTest, WhatTheDiskDoesNotTakeAsADeadLetterStaysTheHeadOfItsKey) {
+  rig_.Queue({"k", "1"});
+  rig_.Queue({"k", "2"});
+  rig_.transport.Connect();
+  for (int i = 0; i < 2; ++i) FailAll(FailureReason::kTimeout, Verdict::kInDoubt);
+  rig_.transport.Disconnect();
+  rig_.transport.Connect();
+  rig_.queue.FailDeadLetters(absl::ResourceExhaustedError("disk full"));
+  rig_.drainer.Step();
+  ASSERT_EQ(rig_.transport.unsettled_count(), 2) << "both are tried again";
+  FailAll(FailureReason::kTimeout, Verdict::kInDoubt);
+  EXPECT_THAT(rig_.observer.dead_letters, SizeIs(0));
+  ASSERT_TRUE(rig_.drainer.FindAttempts(1).has_value());
+  EXPECT_EQ(rig_.drainer.FindAttempts(1)->count, 3);
+  EXPECT_EQ(rig_.transport.unsettled_count(), 0) << "it is not tried again at once";
+  EXPECT_TRUE(rig_.Drain());
+  EXPECT_THAT(rig_.StoredPayloads(), ElementsAre("1", "2"));
+  EXPECT_EQ(rig_.ledger().Unaccounted(), 0);
 }
 
 TEST_F(DrainerAttemptsTest, WithoutALimitItIsTriedForEver) {
