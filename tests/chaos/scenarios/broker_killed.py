@@ -7,7 +7,7 @@ class BrokerKilled(Scenario):
     name = "broker_killed"
     sentence = ("kill -9 and restart of a single nats-server under load: nothing lost, doubled or "
                 "out of order")
-    weight = 2.5
+    weight = 3.0
     planted = (
         Planted.failpoint("QUEUED is told and nothing is written", "append=forget@0.3", "lost"),
         Planted.failpoint("a row is deleted before the ack", "redeliver=delete_first", "lost"),
@@ -21,7 +21,7 @@ class BrokerKilled(Scenario):
         run.start_router()
         load = run.start_load()
         kills = 0
-        while run.going():
+        while kills < 3 or run.going():
             run.pause(run.random.expovariate(1 / 0.25))
             if run.random.random() < 0.4:
                 # What is sent from now on dies with it, unread.
@@ -34,4 +34,5 @@ class BrokerKilled(Scenario):
             run.broker.start()
             run.progress(f"kills {kills}, accepted {load.meter.accepted:,}")
         run.figures.update(broker_kills=kills)
+        run.at_least("broker_kills", 3, per_minute=20)
         run.finish(load)
