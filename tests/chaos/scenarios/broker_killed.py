@@ -7,7 +7,7 @@ class BrokerKilled(Scenario):
     name = "broker_killed"
     sentence = ("kill -9 and restart of a single nats-server under load: nothing lost, doubled or "
                 "out of order")
-    weight = 3.0
+    weight = 2.5
     planted = (
         Planted.failpoint("QUEUED is told and nothing is written", "append=forget@0.3", "lost"),
         Planted.failpoint("a row is deleted before the ack", "redeliver=delete_first", "lost"),

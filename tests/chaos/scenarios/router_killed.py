@@ -23,7 +23,7 @@ class RouterKilled(Scenario):
     sentence = ("kill -9 of the router under load, at random moments, while it starts and at "
                 "failpoints, with the broker there or away: nothing accepted is lost, doubled or "
                 "out of order")
-    weight = 7.0
+    weight = 9.0
 
     def run(self, run):
         run.start_broker()
