@@ -208,7 +208,8 @@ class HowMessagesDieTest(DeadLetterTestCase):
             self.pause()
             proxy.heal()
             proxy.break_connections()
-            wait_until(lambda: not any(o.in_flight for o in self.pending()), "they are on their way no more")
+            wait_until(lambda: not any(o.in_flight for o in self.pending()),
+                       "they are on their way no more")
             self.router.wait_connected()
             self.assertEqual(self.status().queue.count, 10)
         self.resume()

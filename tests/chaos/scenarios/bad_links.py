@@ -88,7 +88,8 @@ class BadLinks(Scenario):
             noticed = datetime.datetime.fromisoformat(found[0]["timestamp"].replace("Z", "+00:00"))
             after_s = noticed.timestamp() - begin
             self._note("noticed_s", after_s)
-            self._run.check(after_s <= self._noticed_max_s, f"noticed after {after_s:.2f} s: {what}")
+            self._run.check(after_s <= self._noticed_max_s,
+                            f"noticed after {after_s:.2f} s: {what}")
 
     def _check_accepting(self, what):
         accepted = self._load.meter.accepted

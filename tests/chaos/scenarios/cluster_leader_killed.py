@@ -46,7 +46,7 @@ class ClusterLeaderKilled(Scenario):
             run.progress(f"failovers {kills}, stops {stops}, accepted {load.meter.accepted:,}")
         cluster.wait_current(STREAM, _ELECTION_S)
         run.figures.update(broker_kills=kills, node_stops=stops)
-        run.at_least("broker_kills", 2, per_minute=4)
+        run.at_least("broker_kills", 2, per_minute=2)
         run.finish(load, broker=lambda: _leader(cluster))
 
 

@@ -19,9 +19,9 @@ _RECOVERED_S = 5.0
 
 class FdsExhausted(Scenario):
     name = "fds_exhausted"
-    sentence = ("more clients connect than the router may have file descriptors, or there is not one "
-                "left: those who were there before are served, and a new call succeeds within 5 s of "
-                "the end of it")
+    sentence = ("more clients connect than the router may have file descriptors, or there is not "
+                "one left: those who were there before are served, and a new call succeeds within "
+                "5 s of the end of it")
     short_s = 8.0
 
     def run(self, run):

@@ -29,12 +29,16 @@ class Soak(Scenario):
         run.start_router([proxy.url], message_id_window_ms=2000)
         load = run.start_load()
         faults = collections.Counter()
+        waiting = []  # So that each has its turn.
         while sum(faults.values()) < _FAULTS_AT_LEAST or run.going():
             run.pause(run.random.expovariate(1 / 0.8))
             # The router's last life is long enough to see what grows.
             young = (run.elapsed_s < 0.35 * run.duration_s
                      or sum(faults.values()) < _FAULTS_AT_LEAST)
-            fault = run.random.choice(_FAULTS if young else _FAULTS_AROUND_THE_ROUTER)
+            possible = _FAULTS if young else _FAULTS_AROUND_THE_ROUTER
+            waiting = [f for f in waiting if f in possible] or run.random.sample(
+                possible, len(possible))
+            fault = waiting.pop()
             fault(run, proxy)
             faults[fault.__name__.strip("_")] += 1
             run.progress(f"faults {sum(faults.values())}, accepted {load.meter.accepted:,}")
@@ -42,8 +46,8 @@ class Soak(Scenario):
                            faults=sum(faults.values()))
         run.at_least("faults", _FAULTS_AT_LEAST, per_minute=15)
         if run.duration_s >= 60:
-            run.at_least("router_kills", 3)
-            run.at_least("broker_kills", 3)
+            run.at_least("router_kills", 1)
+            run.at_least("broker_kills", 1)
         run.finish(load)
         _check_flat(run)
 
@@ -117,4 +121,5 @@ def _check_flat(run):
         slope = slope_per_minute(samples[half // 2:], value)
         run.figures[f"{name}_per_minute"] = round(slope, 1)
         run.check(growth <= allowed, f"{name} grew by {growth:.0f}")
-        run.check(slope * min(1.0, watched_s / 60) <= allowed, f"{name} grows by {slope:.0f} per minute")
+        run.check(slope * min(1.0, watched_s / 60) <= allowed,
+                  f"{name} grows by {slope:.0f} per minute")
