@@ -33,6 +33,10 @@ void FailpointTransport::Publish(absl::Span<Delivery* const> deliveries) {
   std::vector<Delivery*> changed(deliveries.begin(), deliveries.end());
   for (Delivery* delivery : changed) {
     if (IsRedelivered(delivery) && failpoints_->Strikes(Failpoint::kNewId)) GiveNewId(delivery);
+    if (delivery->first_sent_time != absl::InfiniteFuture() &&
+        failpoints_->Strikes(Failpoint::kDoNotLook)) {
+      delivery->first_sent_time = absl::InfiniteFuture();
+    }
   }
   for (size_t first = 0; first < changed.size(); ++first) {
     for (size_t next = first + 1; next < changed.size(); ++next) {

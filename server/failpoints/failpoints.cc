@@ -20,6 +20,7 @@ constexpr std::array<std::pair<absl::string_view, Failpoint>, kFailpointCount> k
     {"append=forget", Failpoint::kForgetAppend},
     {"redeliver=delete_first", Failpoint::kDeleteFirst},
     {"redeliver=new_id", Failpoint::kNewId},
+    {"redeliver=do_not_look", Failpoint::kDoNotLook},
     {"publish=swap", Failpoint::kSwap},
     {"settle=forget", Failpoint::kForgetSettled},
     {"connection_end=confirm", Failpoint::kConfirmInDoubt},

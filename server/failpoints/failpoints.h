@@ -33,11 +33,12 @@ enum class Failpoint {
   kForgetAppend,    // "append=forget": QUEUED is told, and nothing is written.
   kDeleteFirst,     // "redeliver=delete_first": the row goes before the ack is there.
   kNewId,           // "redeliver=new_id": a queued message is sent with another message id.
+  kDoNotLook,       // "redeliver=do_not_look": what may be in the stream is sent without a search.
   kSwap,            // "publish=swap": two messages of a key change places.
   kForgetSettled,   // "settle=forget": the caller is never answered.
   kConfirmInDoubt,  // "connection_end=confirm": what was in doubt is told DELIVERED.
 };
-inline constexpr int kFailpointCount = 11;
+inline constexpr int kFailpointCount = 12;
 
 // When a failpoint strikes.
 struct FailpointRule {

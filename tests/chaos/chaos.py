@@ -21,6 +21,8 @@ from frame.self_test import self_test
 
 # A scenario that takes so many times its time, and a minute, is ended.
 _PATIENCE = 3
+# A child that is told to end is killed when that takes longer.
+_FOR_CLEANING_UP_S = 20
 _PR_SET_PDEATHSIG = 1
 
 
@@ -138,10 +140,16 @@ class _Killer:
         self._kill()
 
     def _kill(self):
+        self._child.terminate()
+        try:
+            self._child.wait(_FOR_CLEANING_UP_S)
+        except subprocess.TimeoutExpired:
+            pass
         try:
             os.killpg(self._child.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
+        self._child.wait()
         folders.unmount_all(self._folder)
 
 

@@ -6,10 +6,14 @@ import tempfile
 import unittest
 from unittest import mock
 
+from router.v1 import message_pb2
+from router.v1 import publisher_pb2
+
+from harness.api import Api
 from harness.metrics import Metrics
 from harness.waiting import wait_until
 
-from frame import history, monitor, report
+from frame import history, monitor, preload, report
 from frame.catalog import all_scenarios
 from frame.history import (DELIVERED, DROPPED, QUEUED, REJECTED, UNKNOWN, AnsweredTwice,
                            ClientHistory)
@@ -94,14 +98,29 @@ class OracleTest(unittest.TestCase):
         self.assertEqual(self.client.repeatable([5, 0, 1, 2, 3, 4]), [1, 4, 5])
 
 
+class _Answers(list):
+    """A call."""
+
+    cancel = mock.Mock()
+
+
 class ClientTest(unittest.TestCase):
     """What a client sees that must not be is not its own affair."""
 
-    def problem_of(self, answer):
+    def problem_of_stream(self, responses):
+        """Of a client whose streams are answered like this."""
+        with mock.patch.object(Api, "publish_stream", side_effect=responses):
+            return self.problem(streams=1, batches=0, unary=0)
+
+    def problem_of_call(self, answer):
         """Of a client whose calls end like this."""
-        with tempfile.TemporaryDirectory() as folder, mock.patch.object(BatchClient, "_publish",
-                                                                       side_effect=answer):
-            load = Load("127.0.0.1:1", folder, streams=0, batches=0, unary=1)
+        with mock.patch.object(BatchClient, "_publish", side_effect=answer):
+            return self.problem(streams=0, batches=0, unary=1)
+
+    @staticmethod
+    def problem(**clients):
+        with tempfile.TemporaryDirectory() as folder:
+            load = Load("127.0.0.1:1", folder, **clients)
             load.start()
             client = load.clients[0]
             wait_until(lambda: client.problem, "the client has ended")
@@ -109,10 +128,38 @@ class ClientTest(unittest.TestCase):
             return load.problems[0]
 
     def test_an_error_of_its_thread_is_a_problem(self):
-        self.assertIn("client u0 broke off: KeyError('x')", self.problem_of(KeyError("x")))
+        self.assertIn("client u0 broke off: KeyError('x')", self.problem_of_call(KeyError("x")))
 
     def test_a_missing_result_is_a_problem(self):
-        self.assertIn("one result for each message", self.problem_of(lambda numbers: []))
+        self.assertIn("one result for each message", self.problem_of_call(lambda numbers: []))
+
+    def test_a_stream_that_ends_well_without_all_answers_is_a_problem(self):
+        def one_frame(frames, *_, **__):
+            next(frames)
+            return _Answers()
+        self.assertIn("client s0 broke off", self.problem_of_stream(one_frame))
+        self.assertIn("ends well with 0 of", self.problem_of_stream(one_frame))
+
+    def test_an_answer_for_what_was_not_sent_is_a_problem(self):
+        def too_many(frames, *_, **__):
+            last = len(next(frames).messages) + 1
+            response = publisher_pb2.PublishStreamResponse()
+            response.ranges.add(first=1, last=last,
+                                outcome=message_pb2.PUBLISH_OUTCOME_QUEUED)
+            return _Answers([response])
+        self.assertIn("what was not sent", self.problem_of_stream(too_many))
+
+
+class PreloadTest(unittest.TestCase):
+
+    def test_knows_a_binary_with_a_sanitizer(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for content, found in ((b"\x7fELF main", False), (b"\x7fELF __asan_init", True),
+                                   (b"\x7fELF __tsan_init", True)):
+                path = os.path.join(folder, "binary")
+                with open(path, "wb") as f:
+                    f.write(content)
+                self.assertEqual(preload.has_sanitizer(path), found, content)
 
 
 class _Scenario(Scenario):

@@ -12,6 +12,7 @@ from harness import jetstream
 from harness import oracle as outcomes
 from harness.api import RouterError
 from harness.fixture import RouterTestCase
+from harness.proxy import TcpProxy
 from harness.waiting import wait_until
 
 UNACCOUNTED = "router_messages_unaccounted"
@@ -191,13 +192,28 @@ class HowMessagesDieTest(DeadLetterTestCase):
         self.assertEqual(self.broker.message_count("FULL"), 4)
 
     def test_lost_connections_are_no_attempts(self):
-        self.start(pending_attempts_max=1)
-        self.lose_broker()
+        """The connection ends three times while queued messages are on their way."""
+        self.start_broker()
+        proxy = TcpProxy(self.broker.port)
+        self.addCleanup(proxy.close)
+        # Their deadlines are far away: nothing but the end of the connection ends an attempt.
+        self.start_router([proxy.url], pending_attempts_max=1, nats_ack_timeout_ms=60000,
+                          nats_ping_interval_ms=30000)
+        self.pause()
         self.caller.publish_many("test.a", 10)
         for _ in range(3):
-            self.bring_broker_back()
-            self.lose_broker()
-        self.bring_broker_back()
+            proxy.set(to_client="drop")
+            self.resume()
+            wait_until(lambda: any(o.in_flight for o in self.pending()), "they are on their way")
+            self.pause()
+            proxy.heal()
+            proxy.break_connections()
+            wait_until(lambda: not any(o.in_flight for o in self.pending()),
+                       "they are on their way no more")
+            self.router.wait_connected()
+            self.assertEqual(self.status().queue.count, 10)
+        self.resume()
+        self.router.wait_drained()
         self.assertEqual(self.router.metric("router_nats_dead_letters_count"), 0)
         self.assert_contract()
 

@@ -11,12 +11,13 @@ from frame.scenario import Skipped
 
 
 def _environment(name, **variables):
-    if _has_sanitizer(binary_path()):
+    if has_sanitizer(binary_path()):
         raise Skipped("a sanitizer and a preloaded library both have to be loaded first")
     return {"LD_PRELOAD": _find(f"lib{name}.so"), **variables}
 
 
-def _has_sanitizer(binary):
+def has_sanitizer(binary):
+    """Whether its runtime, too, has to be loaded before everything else."""
     with open(binary, "rb") as f, mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) as content:
         return any(content.find(name) >= 0 for name in (b"__asan_init", b"__tsan_init"))
 

@@ -237,11 +237,10 @@ class Run:
         self.end_load(*loads)
         self.progress("draining")
         begin = time.monotonic()
-        drain_deadline_s = 2 * self.patience_s
         try:
-            self.router.wait_connected(drain_deadline_s)
-            self.router.wait_drained(drain_deadline_s)
-        except AssertionError as e:
+            self.router.wait_connected(2 * self.patience_s)
+            self._wait_drained()
+        except (AssertionError, OSError) as e:
             self.violation(f"does not drain: {e}")
         drain_s = time.monotonic() - begin
         self.monitor.sample()
@@ -251,6 +250,16 @@ class Run:
                                 ID_HEADER)
         self._add_figures(loads, histories, findings, drain_s)
         return findings
+
+    def _wait_drained(self):
+        """However long it takes on a busy machine, as long as the queue becomes shorter."""
+        def count():
+            return self.router.metric("router_nats_pending_operations_count")
+        left = count()
+        while left > 0:
+            wait_until(lambda shorter_than=left: count() < shorter_than,
+                       f"fewer than {left:.0f} messages are queued", 2 * self.patience_s)
+            left = count()
 
     def compare(self, histories, broker=None, stream=STREAM, ignore=("unanswered",),
                 id_header="Nats-Msg-Id"):

@@ -14,4 +14,4 @@ class AckLost(Scenario):
     )
 
     def run(self, run):
-        lose_acks(run, duplicate_window_s=120, loss_s=(0.2, 1.5))
+        lose_acks(run, duplicate_window_s=120, loss_s=(0.2, 1.5), searches=False)

@@ -21,7 +21,7 @@ class BrokerKilled(Scenario):
         run.start_router()
         load = run.start_load()
         kills = 0
-        while run.going():
+        while kills < 3 or run.going():
             run.pause(run.random.expovariate(1 / 0.25))
             if run.random.random() < 0.4:
                 # What is sent from now on dies with it, unread.
@@ -34,4 +34,5 @@ class BrokerKilled(Scenario):
             run.broker.start()
             run.progress(f"kills {kills}, accepted {load.meter.accepted:,}")
         run.figures.update(broker_kills=kills)
+        run.at_least("broker_kills", 3, per_minute=20)
         run.finish(load)

@@ -1,6 +1,7 @@
 """Scenario 11."""
 
 import os
+import resource
 import socket
 import time
 
@@ -18,35 +19,76 @@ _RECOVERED_S = 5.0
 
 class FdsExhausted(Scenario):
     name = "fds_exhausted"
-    sentence = ("more clients connect than the router may have file descriptors, and leave: those who "
-                "were there before are served, and a new call succeeds within 5 s")
+    sentence = ("more clients connect than the router may have file descriptors, or there is not "
+                "one left: those who were there before are served, and a new call succeeds within "
+                "5 s of the end of it")
+    short_s = 8.0
 
     def run(self, run):
         run.start_broker()
         run.start_router(wrapper=["prlimit", f"--nofile={_FDS}:{_FDS}"])
         load = run.start_load(rate=2000)
-        run.wait_until(lambda: load.meter.accepted > 100, "traffic")
-        run.figures.update(rounds=0, recovered_s=0.0, most_fds=0)
-        while run.figures["rounds"] == 0 or run.going():
-            if not self._round(run, load):
+        run.figures.update(rounds=0, recovered_s=0.0, most_fds=0, refused=0, none_left=0)
+        situations = [self._crowd_of_clients, self._crowd_at_the_metrics, self._none_left]
+        while run.figures["rounds"] < len(situations) or run.going():
+            situations[run.figures["rounds"] % len(situations)](run, load)
+            if not self._check_recovered(run):
                 break
             run.figures["rounds"] += 1
+        run.at_least("refused", 1)
+        run.at_least("none_left", 1)
         run.finish(load)
 
-    def _round(self, run, load):
-        port = run.router.http_port if run.random.random() < 0.2 else run.router.grpc_port
-        crowd = _Crowd(port)
+    # Situations. Each ends as it has begun.
+
+    def _crowd_of_clients(self, run, load):
+        """The listener keeps some descriptors for the router's own needs, and says so."""
+        mark = run.router.log.mark()
+        crowd = _Crowd(run.router.grpc_port)
         try:
-            run.pause(run.random.uniform(0.2, 0.6))
-            run.figures["most_fds"] = max(run.figures["most_fds"], _open_fds(run.router))
-            accepted = load.meter.accepted
-            run.wait_until(lambda: load.meter.accepted > accepted + 50,
-                           "those who were there before are served", 5)
-            if port == run.router.grpc_port:
-                self._check_own_needs(run)
+            refused = run.wait_until(
+                lambda: run.router.log.events("GRPC_CONNECTION_REFUSED", after=mark),
+                "some of a crowd are refused", 5)
+            run.figures["refused"] += refused
+            self._check_served(run, load)
+            self._check_own_needs(run)
         finally:
             crowd.leave()
-        return self._check_recovered(run)
+
+    def _crowd_at_the_metrics(self, run, load):
+        """Few of them are let in at a time, so that not even these take all descriptors."""
+        crowd = _Crowd(run.router.http_port)
+        try:
+            self._check_served(run, load)
+        finally:
+            crowd.leave()
+        run.check(run.figures["most_fds"] < _FDS, "a crowd takes all descriptors")
+
+    def _none_left(self, run, load):
+        """Not one more may be opened, by whomever for what."""
+        pid = run.router.process.pid
+        used = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
+        lowest_free = min(set(range(_FDS)) - used)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (lowest_free, _FDS))
+        crowds = []
+        try:
+            crowds += [_Crowd(run.router.grpc_port, 5), _Crowd(run.router.http_port, 5)]
+            if run.random.random() < 0.5:
+                run.broker.restart()
+            self._check_served(run, load)
+            run.figures["none_left"] += 1
+        finally:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (_FDS, _FDS))
+            for crowd in crowds:
+                crowd.leave()
+
+    @staticmethod
+    def _check_served(run, load):
+        run.pause(run.random.uniform(0.2, 0.6))
+        run.figures["most_fds"] = max(run.figures["most_fds"], _open_fds(run.router))
+        accepted = load.meter.accepted
+        run.wait_until(lambda: load.meter.accepted > accepted + 50,
+                       "those who were there before are served", 5)
 
     @staticmethod
     def _check_own_needs(run):
@@ -71,8 +113,8 @@ class FdsExhausted(Scenario):
                 api.close()
         recovered = run.wait_until(call, "a new call succeeds when the crowd has left",
                                    _RECOVERED_S)
-        run.wait_until(lambda: run.router.get("/livez") == 200, "metrics are served",
-                       _RECOVERED_S)
+        run.wait_until(lambda: run.router.metric("router_nats_connection_status") == 1,
+                       "metrics are served, and the broker is connected", _RECOVERED_S)
         run.figures["recovered_s"] = max(run.figures["recovered_s"],
                                          round(time.monotonic() - begin, 2))
         return recovered
@@ -81,9 +123,9 @@ class FdsExhausted(Scenario):
 class _Crowd:
     """Connections, as many as can be had."""
 
-    def __init__(self, port):
+    def __init__(self, port, count=_CONNECTIONS):
         self._sockets = []
-        for _ in range(_CONNECTIONS):
+        for _ in range(count):
             one = socket.socket()
             one.settimeout(0.2)
             try:

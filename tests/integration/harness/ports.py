@@ -1,5 +1,6 @@
 """Free TCP ports on loopback."""
 
+import atexit
 import random
 import socket
 import threading
@@ -59,6 +60,11 @@ def free_port():
         with _lock:
             _given[port] = claim
         return port
+
+
+@atexit.register
+def _give_back_all():
+    give_back(*list(_given))
 
 
 def give_back(*ports):

@@ -61,6 +61,7 @@ class FailpointTransportTest : public ::testing::Test {
       operation->message.message_id = *ids_.back();
       operation->batch = from_queue ? nullptr : &caller_;
       operation->deadline = SteadyTime::max();
+      operation->first_sent_time = first_sent_time_;
       deliveries.push_back(operation.get());
       operations_.push_back(std::move(operation));
     }
@@ -80,6 +81,7 @@ class FailpointTransportTest : public ::testing::Test {
   std::unique_ptr<Failpoints> failpoints_;
   std::unique_ptr<FailpointTransport> transport_;
   FakeTransport* fake_ = nullptr;
+  absl::Time first_sent_time_ = absl::InfiniteFuture();  // Of what is published from now on.
 };
 
 TEST_F(FailpointTransportTest, ChangesNothingWhereNothingStrikes) {
@@ -102,6 +104,15 @@ TEST_F(FailpointTransportTest, SendsQueuedMessagesWithAnotherId) {
   Publish(1, false);
   Publish(2, true);
   EXPECT_THAT(SentIds(), ElementsAre("1", "1", StartsWith("2.")));
+}
+
+TEST_F(FailpointTransportTest, HidesThatAMessageMayHaveBeenSentBefore) {
+  Start("redeliver=do_not_look#2");
+  first_sent_time_ = absl::UnixEpoch();
+  Publish(3, true);
+  EXPECT_EQ(operations_[0]->first_sent_time, absl::UnixEpoch());
+  EXPECT_EQ(operations_[1]->first_sent_time, absl::InfiniteFuture());
+  EXPECT_EQ(operations_[2]->first_sent_time, absl::UnixEpoch());
 }
 
 TEST_F(FailpointTransportTest, ForgetsToSettleWhatACallerWaitsFor) {
