@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "server/pending/pending_queue.h"
+
 namespace router {
 
 // How many messages of each ordering key are somewhere: counters in a fixed table, by hash of the
@@ -15,7 +17,12 @@ class KeyCounters {
   KeyCounters() : counts_(kSlots, 0) {}
 
   void Add(uint64_t key_hash) { ++counts_[Slot(key_hash)]; }
-  void Remove(uint64_t key_hash) { --counts_[Slot(key_hash)]; }
+  // With kUnknownKeyHash nothing is removed: the slot that was meant stays occupied, and its keys
+  // go on waiting or queueing.
+  void Remove(uint64_t key_hash) {
+    uint32_t& count = counts_[Slot(key_hash)];
+    if (key_hash != kUnknownKeyHash && count > 0) --count;
+  }
   bool Has(uint64_t key_hash) const { return counts_[Slot(key_hash)] != 0; }
 
   // Any hash of a slot stands for all of them; a slot is such a hash.

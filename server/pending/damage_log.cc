@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -17,12 +18,11 @@
 namespace router {
 
 void DamageLog::Open() {
-  absl::MutexLock lock(&mutex_);
   std::ifstream file(path_);
   if (!file) return;
   is_written_ = true;
-  damage_.log_path = path_;
-  damage_.since = absl::InfiniteFuture();
+  QueueDamage damage;
+  damage.log_path = path_;
   for (std::string line; std::getline(file, line);) {
     const std::vector<absl::string_view> fields = absl::StrSplit(line, '\t');
     absl::Time time;
@@ -31,19 +31,23 @@ void DamageLog::Open() {
         !absl::SimpleAtoi(fields[1], &records)) {
       continue;
     }
-    damage_.since = std::min(damage_.since, time);
-    damage_.records += records;
+    damage.since = std::min(damage.since, time);
+    damage.records += records;
   }
   // A file that people have written to still says that something is wrong.
-  if (damage_.since == absl::InfiniteFuture()) damage_.since = absl::UnixEpoch();
+  if (damage.since == absl::InfiniteFuture()) damage.since = absl::UnixEpoch();
+  absl::MutexLock lock(&mutex_);
+  damage_ = std::move(damage);
 }
 
 absl::Status DamageLog::Add(absl::Time now, int64_t records, absl::string_view what) {
-  absl::MutexLock lock(&mutex_);
-  ForgetAcknowledged();
-  if (!damage_.any()) damage_.since = now;
-  damage_.log_path = path_;
-  damage_.records += records;
+  Refresh();
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!damage_.any()) damage_.since = now;
+    damage_.log_path = path_;
+    damage_.records += records;
+  }
   absl::Status status = Append(
       absl::StrCat(absl::FormatTime(absl::RFC3339_full, now, absl::UTCTimeZone()), "\t", records,
                    "\t", absl::StrReplaceAll(what, {{"\n", " "}, {"\t", " "}}), "\n"));
@@ -53,7 +57,6 @@ absl::Status DamageLog::Add(absl::Time now, int64_t records, absl::string_view w
 
 QueueDamage DamageLog::Get() const {
   absl::MutexLock lock(&mutex_);
-  ForgetAcknowledged();
   return damage_;
 }
 
@@ -67,9 +70,10 @@ absl::Status DamageLog::Append(const std::string& line) const {
   return SyncDirectory(path_.substr(0, path_.find_last_of('/')));
 }
 
-void DamageLog::ForgetAcknowledged() const {
+void DamageLog::Refresh() {
   if (!is_written_ || FileSizeBytes(path_) >= 0) return;
   is_written_ = false;
+  absl::MutexLock lock(&mutex_);
   damage_ = QueueDamage();
 }
 

@@ -18,7 +18,7 @@ namespace router {
 // finding, with the time, the number of records concerned and what was found, separated by tabs.
 //
 // The file is there from the first finding until an operator acknowledges it by moving the file
-// away; what is found after that begins a new one. Thread-safe.
+// away; what is found after that begins a new one. For one thread at a time, but for Get.
 class DamageLog {
  public:
   explicit DamageLog(std::string path) : path_(std::move(path)) {}
@@ -30,17 +30,20 @@ class DamageLog {
   absl::Status Add(absl::Time now, int64_t records, absl::string_view what)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // What has not been acknowledged.
+  // Forgets what has been acknowledged.
+  void Refresh() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // What had not been acknowledged when Refresh was called last. For any thread; waits for no disk.
   QueueDamage Get() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   absl::Status Append(const std::string& line) const;
-  void ForgetAcknowledged() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::string path_;
-  mutable absl::Mutex mutex_;
-  mutable QueueDamage damage_ ABSL_GUARDED_BY(mutex_);
-  mutable bool is_written_ ABSL_GUARDED_BY(mutex_) = false;  // All of it stands in the file.
+  bool is_written_ = false;  // All of it stands in the file.
+
+  mutable absl::Mutex mutex_;  // Not held while the file is used.
+  QueueDamage damage_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace router

@@ -47,10 +47,13 @@ struct PendingRecord {
   bool claimed = false;  // Being delivered just now.
 };
 
+// The key_hash of a record that was damaged in its key.
+inline constexpr uint64_t kUnknownKeyHash = ~uint64_t{0};
+
 // What is left of a record that was removed: enough to settle the books.
 struct RemovedRecord {
   uint64_t sequence = 0;
-  uint64_t key_hash = 0;
+  uint64_t key_hash = 0;  // Or kUnknownKeyHash.
   int64_t size_bytes = 0;
   absl::Time expire_time = absl::InfiniteFuture();
 };

@@ -2,6 +2,7 @@
 #ifndef ROUTER_SERVER_PENDING_PENDING_SALVAGE_H_
 #define ROUTER_SERVER_PENDING_PENDING_SALVAGE_H_
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/status.h"
@@ -11,20 +12,23 @@
 
 namespace router {
 
-// Writes a database to `new_path`, replacing what is there, with every record of `damaged` that can
-// be reached and whose checksum matches; null: none. It stands where `state` does, but for the
-// number of records, which is returned.
-absl::StatusOr<int64_t> SalvageRecords(RecordTable* damaged, const QueueState& state,
-                                       const std::string& new_path);
-
 struct Salvaged {
   int64_t records = 0;
-  absl::Status dead_letters;  // OK: copied too.
+  int64_t dead_letters = 0;
+  int64_t damaged_dead_letters = 0;  // Found, and not copied.
 };
+
+// Writes a database to `new_path`, replacing what is there, with every record and dead letter of
+// `damaged` that can be reached and whose checksum matches; null: none. `damaged` is only read. The
+// new one stands where `state` does, but for the number of records, and behind every sequence that
+// it holds; a `last_sequence` of 0 is not known.
+absl::StatusOr<Salvaged> SalvageRecords(RecordTable* damaged, const QueueState& state,
+                                        const std::string& new_path);
 
 // Like SalvageRecords, from the file `damaged_path` and its log, whose first page is damaged: it
 // reads a copy of them with the first page of a new database, which lays its tables out in the same
-// way. Needs the room for the copy.
+// way, and with one whose columns are ordered as in a database of format 1 that was upgraded. Needs
+// the room for the copy.
 absl::StatusOr<Salvaged> SalvageWithoutFirstPage(const std::string& damaged_path,
                                                  const QueueState& state,
                                                  const std::string& new_path);
@@ -33,9 +37,6 @@ absl::StatusOr<Salvaged> SalvageWithoutFirstPage(const std::string& damaged_path
 // None of them may be open.
 absl::Status ReplaceDatabase(const std::string& path, const std::string& new_path,
                              const std::string& kept_as);
-
-// Copies the dead letters of the database in the file `from`.
-absl::Status CopyDeadLetters(SqliteDatabase* to, const std::string& from);
 
 }  // namespace router
 

@@ -9,7 +9,7 @@
 namespace router {
 namespace {
 
-constexpr int64_t kPageBytes = 4096;
+constexpr int64_t kPageBytes = RecordTable::kPageBytes;
 constexpr int64_t kLogHeaderBytes = 32;
 constexpr int64_t kFrameHeaderBytes = 24;
 
@@ -37,6 +37,7 @@ PendingStore::~PendingStore() = default;
 
 absl::Status PendingStore::Fail(absl::string_view op, const absl::Status& status) {
   ReportError(op, std::string(status.message()));
+  if (absl::IsDataLoss(status)) structure_ = status;
   if (database_ != nullptr) database_->Abandon();
   table_.reset();
   database_.reset();
@@ -95,13 +96,12 @@ absl::Status PendingStore::DeleteDeadLetter(uint64_t sequence) {
 }
 
 absl::Status PendingStore::SetAside(uint64_t sequence) {
-  ReportDamaged(sequence);
+  ReportDamaged("record", sequence);
   return CopyToDamaged(sequence);
 }
 
 absl::Status PendingStore::SetAsideDeadLetter(uint64_t sequence) {
-  ReportError("read", absl::StrCat("dead letter ", sequence, " of ", path_,
-                                   " is damaged: it is set aside in the table `damaged`"));
+  ReportDamaged("dead letter", sequence);
   absl::Status status = table_->CopyDeadLetterToDamaged(sequence, "its checksum does not match",
                                                         options_.clock->WallNow());
   return status.ok() ? status : Fail("remove", status);
@@ -113,8 +113,8 @@ absl::Status PendingStore::CopyToDamaged(uint64_t sequence) {
   return status.ok() ? status : Fail("remove", status);
 }
 
-void PendingStore::ReportDamaged(uint64_t sequence) {
-  ReportError("read", absl::StrCat("record ", sequence, " of ", path_,
+void PendingStore::ReportDamaged(absl::string_view what, uint64_t sequence) {
+  ReportError("read", absl::StrCat(what, " ", sequence, " of ", path_,
                                    " is damaged: it is set aside in the table `damaged`"));
   ++damaged_rows_;
 }

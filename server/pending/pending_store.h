@@ -55,10 +55,13 @@ class PendingStore {
   bool is_open() const { return database_ != nullptr; }
 
   // The statements. Only while open.
-  RecordTable* table() { return table_.get(); }
+  RecordTable* table() const { return table_.get(); }
 
   // Damage that nobody has acknowledged. Thread-safe.
   QueueDamage GetDamage() const { return damage_log_.Get(); }
+
+  // Looks whether an operator has acknowledged it.
+  void RefreshDamage() { damage_log_.Refresh(); }
 
   // As of the last commit.
   const QueueState& committed() const { return committed_; }
@@ -105,7 +108,7 @@ class PendingStore {
   absl::Status CreateFiles();
   absl::Status Checkpoint(int mode);
   absl::Status CopyToDamaged(uint64_t sequence);
-  void ReportDamaged(uint64_t sequence);
+  void ReportDamaged(absl::string_view what, uint64_t sequence);
   absl::Status OpenDatabase();
   bool WasOfKnownFormat() const;
   absl::Status UpgradeFormat(SqliteDatabase* database, int64_t version);
@@ -113,6 +116,7 @@ class PendingStore {
   absl::Status ReportLostCommits(const HighWaterMark::Position& known);
   absl::Status LoadRecords(RecoveredQueue* recovered);
   absl::Status Rebuild(const absl::Status& damage);
+  absl::Status RebuildIfDamaged();
   absl::Status StartAnew(const absl::Status& damage,
                          const absl::optional<HighWaterMark::Position>& known);
   absl::Status Repair();
@@ -136,8 +140,9 @@ class PendingStore {
   QueueState next_;  // Inside a transaction: what it will leave.
   bool next_has_appends_ = false;
 
-  std::vector<uint64_t> damaged_;                // Found by Open and not yet set aside.
-  int64_t damaged_rows_ = 0;                     // Reported, and not yet in the damage log.
+  absl::Status structure_;         // DATA_LOSS once a statement has found the database damaged.
+  std::vector<uint64_t> damaged_;  // Found by Open and not yet set aside.
+  int64_t damaged_rows_ = 0;       // Reported, and not yet in the damage log.
   absl::optional<uint64_t> lost_behind_commit_;  // A loss that has been reported.
 
   // The size of the log as of the last commit; empty while it is not known. What a failed commit

@@ -14,7 +14,7 @@
 namespace router {
 namespace {
 
-constexpr int64_t kPageBytes = 4096;
+constexpr int64_t kPageBytes = RecordTable::kPageBytes;
 
 std::string Settings(int64_t max_file_bytes) {
   std::string settings = absl::StrCat(
@@ -28,6 +28,12 @@ std::string Settings(int64_t max_file_bytes) {
                     ";");
   }
   return settings;
+}
+
+// For a report.
+std::string DeadLettersIn(const Salvaged& salvaged) {
+  return absl::StrCat("; ", salvaged.dead_letters, " dead letters are copied, ",
+                      salvaged.damaged_dead_letters, " damaged ones are not copied");
 }
 
 }  // namespace
@@ -79,14 +85,6 @@ absl::Status PendingStore::CreateFiles() {
   if (!lock.ok()) return lock.status();
   lock_.emplace(*std::move(lock));
   damage_log_.Open();
-  // SQLite would delete a log that has lost its database.
-  if (FileSizeBytes(path_) <= 0 && FileSizeBytes(log_path_) > 0) {
-    std::string kept_as;
-    if (status = SetAsideLog(&kept_as); !status.ok()) return status;
-    ReportDamage(
-        0, absl::StrCat(path_, " is missing or empty, and its log is not: the log is kept as ",
-                        kept_as));
-  }
   // Created here for its permissions; SQLite gives its other files the same.
   absl::StatusOr<FileDescriptor> file = OpenFile(path_, O_RDWR | O_CREAT);
   if (!file.ok()) return file.status();
@@ -94,6 +92,10 @@ absl::Status PendingStore::CreateFiles() {
 }
 
 absl::Status PendingStore::OpenDatabase() {
+  // SQLite would delete the log.
+  if (FileSizeBytes(path_) <= 0 && FileSizeBytes(log_path_) > 0) {
+    return absl::DataLossError(absl::StrCat(path_, " is missing or empty, and its log is not"));
+  }
   absl::StatusOr<std::unique_ptr<SqliteDatabase>> database = SqliteDatabase::Open(path_);
   if (!database.ok()) return database.status();
   absl::Status status = (*database)->Execute(Settings(options_.max_file_bytes));
@@ -219,7 +221,7 @@ absl::Status PendingStore::LoadRecords(RecoveredQueue* recovered) {
           }
         } else {
           damaged_.push_back(fields.sequence);
-          ReportDamaged(fields.sequence);
+          ReportDamaged("record", fields.sequence);
         }
         return Reading::kContinue;
       });
@@ -234,28 +236,45 @@ absl::Status PendingStore::Rebuild(const absl::Status& damage) {
   const std::string new_path = absl::StrCat(path_, ".new");
   const std::string kept_as =
       absl::StrCat(path_, ".damaged-", absl::ToUnixMillis(options_.clock->WallNow()));
-  absl::Status status = SalvageRecords(table_.get(), committed_, new_path).status();
-  if (!status.ok()) return status;
+  const absl::StatusOr<Salvaged> salvaged = SalvageRecords(table_.get(), committed_, new_path);
+  if (!salvaged.ok()) return salvaged.status();
   table_.reset();
   database_->Abandon();
   database_.reset();
   damaged_.clear();
   damaged_rows_ = 0;
-  status = ReplaceDatabase(path_, new_path, kept_as);
+  absl::Status status = ReplaceDatabase(path_, new_path, kept_as);
   if (!status.ok()) return status;
-  ReportDamage(0, absl::StrCat(damage.message(), ": ", path_, " is kept as ", kept_as,
-                               ", and rebuilt from the records that can be read"));
+  ReportDamage(
+      salvaged->damaged_dead_letters,
+      absl::StrCat(damage.message(), ": ", path_, " is kept as ", kept_as,
+                   ", and rebuilt from the records that can be read", DeadLettersIn(*salvaged)));
   const QueueState known = committed_;
   status = OpenDatabase();
   if (!status.ok()) return status;
-  status = CopyDeadLetters(database_.get(), kept_as);
-  if (!status.ok()) {
-    ReportDamage(0, absl::StrCat("the dead letters could not be copied from ", kept_as, ": ",
-                                 status.message()));
-  }
   committed_.commit_number = known.commit_number;
   committed_.last_sequence = known.last_sequence;
   committed_.sending_through = known.sending_through;
+  return absl::OkStatus();
+}
+
+// After an error of a statement that says so: a list of free pages, for instance, is read by
+// nothing but what needs a page.
+absl::Status PendingStore::RebuildIfDamaged() {
+  if (structure_.ok()) return absl::OkStatus();
+  const absl::StatusOr<std::string> check = database_->QueryText("PRAGMA quick_check(1)");
+  if (!check.ok() && !absl::IsDataLoss(check.status())) return check.status();
+  if (!check.ok() || *check != "ok") {
+    const int64_t expected_count = committed_.record_count;
+    absl::Status status = Rebuild(structure_);
+    if (!status.ok()) return status;
+    if (committed_.record_count != expected_count) {
+      ReportDamage(std::max<int64_t>(0, expected_count - committed_.record_count),
+                   absl::StrCat(path_, " holds ", committed_.record_count, " records where ",
+                                expected_count, " were committed: some are lost"));
+    }
+  }
+  structure_ = absl::OkStatus();
   return absl::OkStatus();
 }
 
@@ -275,9 +294,8 @@ absl::Status PendingStore::StartAnew(const absl::Status& damage,
   }
   absl::StatusOr<Salvaged> salvaged = SalvageWithoutFirstPage(path_, state, new_path);
   if (!salvaged.ok()) {
-    const absl::Status created = SalvageRecords(nullptr, state, new_path).status();
-    if (!created.ok()) return created;
-    salvaged = Salvaged{0, salvaged.status()};
+    salvaged = SalvageRecords(nullptr, state, new_path);
+    if (!salvaged.ok()) return salvaged.status();
   }
   absl::Status status = ReplaceDatabase(path_, new_path, kept_as);
   if (!status.ok()) return status;
@@ -285,11 +303,11 @@ absl::Status PendingStore::StartAnew(const absl::Status& damage,
       known.has_value() && known->record_count != HighWaterMark::Position::kUnknown;
   const int64_t missing =
       counted ? std::max<int64_t>(0, known->record_count - salvaged->records) : 0;
-  ReportDamage(missing, absl::StrCat(damage.message(), ": ", path_, " is kept as ", kept_as, "; ",
-                                     salvaged->records, " queued messages could be read from it, ",
-                                     counted ? absl::StrCat(missing) : "an unknown number of",
-                                     " are missing, its dead letters are ",
-                                     salvaged->dead_letters.ok() ? "copied" : "not copied"));
+  ReportDamage(missing + salvaged->damaged_dead_letters,
+               absl::StrCat(damage.message(), ": ", path_, " is kept as ", kept_as, "; ",
+                            salvaged->records, " queued messages could be read from it, ",
+                            counted ? absl::StrCat(missing) : "an unknown number of",
+                            " are missing", DeadLettersIn(*salvaged)));
   return OpenDatabase();
 }
 
@@ -329,6 +347,10 @@ absl::Status PendingStore::Reopen() {
     return Fail("open", status);
   }
   committed_.sending_through = std::max(committed_.sending_through, known.sending_through);
+  if (status = RebuildIfDamaged(); !status.ok()) {
+    committed_ = known;
+    return Fail("open", status);
+  }
   if (status = Repair(); !status.ok()) return status;
   const absl::StatusOr<int64_t> count = database_->QueryInt64("SELECT count(*) FROM pending");
   if (!count.ok()) return Fail("open", count.status());

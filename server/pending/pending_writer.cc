@@ -13,9 +13,6 @@ namespace {
 constexpr absl::Duration kFirstBackoff = absl::Milliseconds(100);
 constexpr absl::Duration kLongestBackoff = absl::Seconds(1);
 
-// Most bytes of messages that one Scan reads.
-constexpr int64_t kScanBytesMax = 16 << 20;
-
 SteadyTime SteadyNow() { return SteadyTime::clock::now(); }
 
 int64_t SizeOf(absl::Span<Operation* const> operations) {
@@ -231,26 +228,39 @@ absl::Status PendingWriter::SetSendingThrough(uint64_t through) {
 
 absl::Status PendingWriter::Claim(uint64_t after, int64_t count_max, int64_t bytes_max,
                                   std::vector<PendingRecord>* records) {
+  return ReadSlice(after, {count_max, bytes_max, /*with_payload=*/true}, /*claim=*/true, records);
+}
+
+absl::Status PendingWriter::Scan(uint64_t after, int64_t count_max, bool with_payload,
+                                 std::vector<PendingRecord>* records) {
+  return ReadSlice(after, {count_max, kScanBytesMax, with_payload}, /*claim=*/false, records);
+}
+
+absl::Status PendingWriter::ReadSlice(uint64_t after, const Slice& slice, bool claim,
+                                      std::vector<PendingRecord>* records) {
   if (failing()) return failure_;
-  if (count_max <= 0) return absl::OkStatus();
+  if (slice.count_max <= 0) return absl::OkStatus();
   int64_t bytes = 0;
-  std::vector<RemovedRecord> damaged;
+  DamagedRecords damaged;
   const absl::Status status = store_.table()->ReadRecords(
-      after, [&](uint64_t sequence) { return claimed_.contains(sequence); },
+      after, [&](uint64_t sequence) { return claim && claimed_.contains(sequence); },
       [&](const RecordFields& fields, bool intact) {
-        if (!records->empty() && bytes + fields.size_bytes > bytes_max) return Reading::kStop;
-        absl::StatusOr<PendingRecord> record = ToPendingRecord(fields, true);
+        absl::StatusOr<PendingRecord> record = ToPendingRecord(fields, slice.with_payload);
         if (!intact || !record.ok()) {
-          damaged.push_back(KeyOf(fields));
+          // One that is being delivered was intact when it was claimed.
+          if (!claimed_.contains(fields.sequence)) damaged.Add(fields);
           return Reading::kContinue;
         }
-        record->claimed = true;
+        if (!records->empty() && bytes + fields.size_bytes > slice.bytes_max) {
+          return Reading::kStop;
+        }
+        if (claim) claimed_[fields.sequence] = KeyOf(fields);
+        record->claimed = claimed_.contains(fields.sequence);
         record->first_sent_time = doubts_.FirstSentTime(*record);
         bytes += fields.size_bytes;
-        claimed_[fields.sequence] = KeyOf(fields);
         records->push_back(*std::move(record));
-        return static_cast<int64_t>(records->size()) < count_max ? Reading::kContinue
-                                                                 : Reading::kStop;
+        return static_cast<int64_t>(records->size()) < slice.count_max ? Reading::kContinue
+                                                                       : Reading::kStop;
       });
   SetAside(damaged).IgnoreError();
   // What was read before the error is good; the next call finds the error at its start.
@@ -258,48 +268,36 @@ absl::Status PendingWriter::Claim(uint64_t after, int64_t count_max, int64_t byt
   return absl::OkStatus();
 }
 
-absl::Status PendingWriter::Scan(uint64_t after, int64_t count_max, bool with_payload,
-                                 std::vector<PendingRecord>* records) {
-  if (failing()) return failure_;
-  if (count_max <= 0) return absl::OkStatus();
-  int64_t bytes = 0;
-  std::vector<RemovedRecord> damaged;
-  const absl::Status status = store_.table()->ReadRecords(
-      after, [](uint64_t) { return false; },
-      [&](const RecordFields& fields, bool intact) {
-        if (!records->empty() && bytes + fields.size_bytes > kScanBytesMax) return Reading::kStop;
-        absl::StatusOr<PendingRecord> record = ToPendingRecord(fields, with_payload);
-        const bool claimed = claimed_.contains(fields.sequence);
-        if (!intact || !record.ok()) {
-          // One that is being delivered was intact when it was claimed.
-          if (!claimed) damaged.push_back(KeyOf(fields));
-          return Reading::kContinue;
-        }
-        record->claimed = claimed;
-        record->first_sent_time = doubts_.FirstSentTime(*record);
-        bytes += fields.size_bytes;
-        records->push_back(*std::move(record));
-        return static_cast<int64_t>(records->size()) < count_max ? Reading::kContinue
-                                                                 : Reading::kStop;
-      });
-  SetAside(damaged).IgnoreError();
-  if (!status.ok() && records->empty()) return store_.ReadError(status);
-  return absl::OkStatus();
+void PendingWriter::DamagedRecords::Add(const RecordFields& fields) {
+  keys.push_back(DamagedKeyOf(fields));
+  sizes_proved = sizes_proved && keys.back().size_bytes == fields.size_bytes;
 }
 
-absl::Status PendingWriter::SetAside(const std::vector<RemovedRecord>& damaged) {
-  if (damaged.empty()) return absl::OkStatus();
+absl::Status PendingWriter::SetAside(const DamagedRecords& damaged) {
+  if (damaged.keys.empty()) return absl::OkStatus();
   Changes changes;
   absl::Status status = store_.Begin();
-  for (const RemovedRecord& record : damaged) {
+  for (const RemovedRecord& record : damaged.keys) {
     if (status.ok()) status = store_.SetAside(record.sequence);
   }
-  if (status.ok()) status = DeleteRecords(damaged, &changes);
+  if (status.ok()) status = DeleteRecords(damaged.keys, &changes);
   if (status.ok()) status = store_.Commit();
   if (!status.ok()) return StopUntilRecovered(status);
+  if (!damaged.sizes_proved) CorrectSizes(&changes);
   Apply(changes);
   TellRemoved(changes.removed, RemovalCause::kDamaged);
   return status;
+}
+
+// What was removed had the size that is missing from the sum of those that are left.
+void PendingWriter::CorrectSizes(Changes* changes) const {
+  const absl::StatusOr<int64_t> left = store_.table()->SumOfSizes();
+  if (!left.ok()) return;
+  int64_t& size_bytes = changes->removed.back().size_bytes;
+  const int64_t correction = current_.bytes + changes->bytes - *left;
+  if (*left < 0 || size_bytes + correction < 0) return;  // Others are damaged too.
+  size_bytes += correction;
+  changes->bytes -= correction;
 }
 
 absl::Status PendingWriter::Purge(absl::Span<const uint64_t> sequences, int64_t* purged) {

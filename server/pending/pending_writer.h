@@ -62,10 +62,32 @@ class PendingWriter {
 
   PendingQueueStats GetStats() const;
 
+  // Whether RefreshDamage may change the statistics: call it now and then.
+  bool has_damage() const { return store_.GetDamage().any(); }
+  void RefreshDamage() { store_.RefreshDamage(); }
+
   // Durably noted: records up to it may have been sent.
   uint64_t sending_through() const { return store_.committed().sending_through; }
 
  private:
+  // Most bytes of messages that one Scan or ScanDeadLetters reads.
+  static constexpr int64_t kScanBytesMax = 16 << 20;
+
+  // What one call reads.
+  struct Slice {
+    int64_t count_max;
+    int64_t bytes_max;  // Beyond the first.
+    bool with_payload;
+  };
+
+  // Rows whose checksum does not match.
+  struct DamagedRecords {
+    void Add(const RecordFields& fields);
+
+    std::vector<RemovedRecord> keys;
+    bool sizes_proved = true;
+  };
+
   // What one transaction changes; takes effect in memory when it is committed.
   struct Changes {
     std::vector<Operation*> appended;  // With sequences from `first_sequence`.
@@ -96,7 +118,10 @@ class PendingWriter {
                            absl::Span<const RemovedRecord> kept, Changes* changes);
   absl::Status DeleteSequences(absl::Span<const uint64_t> sorted_sequences);
   absl::Status SetSendingThrough(uint64_t through);
-  absl::Status SetAside(const std::vector<RemovedRecord>& damaged);
+  absl::Status ReadSlice(uint64_t after, const Slice& slice, bool claim,
+                         std::vector<PendingRecord>* records);
+  absl::Status SetAside(const DamagedRecords& damaged);
+  void CorrectSizes(Changes* changes) const;
   absl::Status Bury(uint64_t sequence, const DeadLetterReason& reason);
   absl::Status TakeDeadLetter(uint64_t sequence, bool put_back, DeadLetterChanges* changes);
   absl::Status TakeDeadLetters(absl::Span<const uint64_t> sorted_sequences, bool put_back,

@@ -9,9 +9,6 @@
 namespace router {
 namespace {
 
-// Most bytes of messages that one ScanDeadLetters reads.
-constexpr int64_t kScanBytesMax = 16 << 20;
-
 absl::StatusOr<DeadLetter> ToDeadLetter(const RecordFields& fields, const DeadLetterFields& why,
                                         bool with_payload) {
   absl::StatusOr<PendingRecord> record = ToPendingRecord(fields, with_payload);
@@ -239,7 +236,7 @@ absl::Status PendingWriter::SetAsideDeadLetters(absl::Span<const uint64_t> damag
   absl::Status status = store_.Begin();
   for (uint64_t sequence : damaged) {
     const auto take = [&](const RecordFields& fields, const DeadLetterFields& why, bool) {
-      changes.taken.push_back(KeyOf(fields));
+      changes.taken.push_back(DamagedKeyOf(fields));
       changes.labels.push_back(DeadLetterLabelIndex(why.reason));
       return Reading::kStop;
     };

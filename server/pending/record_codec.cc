@@ -53,6 +53,29 @@ bool TakeText(absl::string_view* encoded, std::string* text) {
   return true;
 }
 
+// The message of a row, as far as it can be read. A view of the fields.
+class DecodedMessage {
+ public:
+  explicit DecodedMessage(const RecordFields& fields) {
+    DecodeHeaders(fields.headers, &decoded_);
+    for (const auto& [key, value] : decoded_) headers_.push_back({key, value});
+    message_.subject = fields.subject;
+    message_.payload = fields.payload;
+    message_.headers = headers_;
+    message_.message_id = fields.message_id;
+    message_.guarantee = GuaranteeOf(fields);
+  }
+  DecodedMessage(const DecodedMessage&) = delete;
+  DecodedMessage& operator=(const DecodedMessage&) = delete;
+
+  const Message& message() const { return message_; }
+
+ private:
+  std::vector<std::pair<std::string, std::string>> decoded_;
+  std::vector<Header> headers_;
+  Message message_;
+};
+
 }  // namespace
 
 uint64_t RecordChecksum(const RecordFields& fields) {
@@ -135,16 +158,8 @@ RecordFields FieldsOf(const Operation& operation, uint64_t sequence,
 
 uint64_t ContentHashOf(const RecordFields& fields) {
   if (fields.content_hash.has_value()) return *fields.content_hash;
-  std::vector<std::pair<std::string, std::string>> decoded;
-  DecodeHeaders(fields.headers, &decoded);
-  std::vector<Header> headers;
-  for (const auto& [key, value] : decoded) headers.push_back({key, value});
-  Message message;
-  message.subject = fields.subject;
-  message.payload = fields.payload;
-  message.headers = headers;
-  message.guarantee = GuaranteeOf(fields);
-  return HashContent(message, fields.ordering_key);
+  const DecodedMessage decoded(fields);
+  return HashContent(decoded.message(), fields.ordering_key);
 }
 
 RemovedRecord KeyOf(const RecordFields& fields) {
@@ -152,6 +167,18 @@ RemovedRecord KeyOf(const RecordFields& fields) {
   if (fields.expires_at_ms.has_value()) {
     key.expire_time = absl::FromUnixMillis(*fields.expires_at_ms);
   }
+  return key;
+}
+
+uint64_t ProvedKeyHash(uint64_t key_hash, absl::string_view ordering_key) {
+  return key_hash == HashOrderingKey(ordering_key) ? key_hash : kUnknownKeyHash;
+}
+
+RemovedRecord DamagedKeyOf(const RecordFields& fields) {
+  const DecodedMessage decoded(fields);
+  RemovedRecord key = KeyOf(fields);
+  key.key_hash = ProvedKeyHash(fields.key_hash, fields.ordering_key);
+  key.size_bytes = OperationSize(decoded.message(), fields.ordering_key);
   return key;
 }
 

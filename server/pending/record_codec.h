@@ -57,6 +57,13 @@ uint64_t ContentHashOf(const RecordFields& fields);
 // What is left of the row once it is removed.
 RemovedRecord KeyOf(const RecordFields& fields);
 
+// `key_hash` where the key bears it out, otherwise kUnknownKeyHash.
+uint64_t ProvedKeyHash(uint64_t key_hash, absl::string_view ordering_key);
+
+// Like KeyOf, of a row whose checksum does not match: `key_hash` is proved, and
+// `size_bytes` what its bytes add up to.
+RemovedRecord DamagedKeyOf(const RecordFields& fields);
+
 // DATA_LOSS where the fields hold something that is never written.
 absl::StatusOr<PendingRecord> ToPendingRecord(const RecordFields& fields, bool with_payload);
 

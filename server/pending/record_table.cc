@@ -24,6 +24,8 @@ constexpr char kDeadLetterColumnNames[] = ", reason, error, attempts, dead_at_ms
 constexpr int kChecksumColumn = 12;
 constexpr int kFirstReasonColumn = 15;
 
+std::string DeadLetterColumns() { return absl::StrCat(kColumnNames, kDeadLetterColumnNames); }
+
 std::string CreateTables() {
   return absl::StrCat(
       // Only before the first table: set again, it would write to the file.
@@ -31,7 +33,7 @@ std::string CreateTables() {
       "CREATE TABLE pending(sequence INTEGER PRIMARY KEY, ", kRecordColumns, ");",
       "CREATE TABLE dead_letters(sequence INTEGER PRIMARY KEY, ", kRecordColumns,
       ", reason TEXT NOT NULL, error TEXT NOT NULL, attempts INTEGER NOT NULL,"
-      " dead_at_ms INTEGER NOT NULL, first_error TEXT NOT NULL);",
+      " dead_at_ms INTEGER NOT NULL, first_error TEXT NOT NULL DEFAULT '');",
       // Takes whatever is left of a row.
       "CREATE TABLE damaged(sequence INTEGER, ",
       absl::StrReplaceAll(kRecordColumns, {{" NOT NULL", ""}}),
@@ -68,10 +70,29 @@ void BindOptional(int parameter, const absl::optional<T>& value, SqliteStatement
   }
 }
 
+// The parameters 1 to 15.
+void BindRecord(const RecordFields& fields, SqliteStatement* statement) {
+  statement->BindInt64(1, static_cast<int64_t>(fields.sequence));
+  statement->BindInt64(2, fields.accepted_at_ms);
+  BindOptional(3, fields.expires_at_ms, statement);
+  statement->BindInt64(4, static_cast<int64_t>(fields.key_hash));
+  statement->BindInt64(5, fields.size_bytes);
+  statement->BindInt64(6, fields.guarantee);
+  statement->BindInt64(7, fields.caller_chose_id);
+  statement->BindText(8, fields.message_id);
+  statement->BindText(9, fields.subject);
+  statement->BindText(10, fields.ordering_key);
+  statement->BindBlob(11, fields.headers);
+  statement->BindBlob(12, fields.payload);
+  statement->BindInt64(13, static_cast<int64_t>(RecordChecksum(fields)));
+  BindOptional(14, fields.first_sent_at_ms, statement);
+  BindOptional(15, fields.content_hash, statement);
+}
+
 RemovedRecord KeyOf(const SqliteStatement& row) {
   RemovedRecord key;
   key.sequence = static_cast<uint64_t>(row.Int64(0));
-  key.key_hash = static_cast<uint64_t>(row.Int64(1));
+  key.key_hash = ProvedKeyHash(static_cast<uint64_t>(row.Int64(1)), row.Bytes(4));
   key.size_bytes = row.Int64(2);
   if (!row.IsNull(3)) key.expire_time = absl::FromUnixMillis(row.Int64(3));
   return key;
@@ -124,6 +145,15 @@ absl::Status RecordTable::Upgrade(SqliteDatabase* database, int64_t version) {
       absl::StrCat(sql, "PRAGMA user_version = ", kFormatVersion, ";", "COMMIT;"));
 }
 
+absl::Status RecordTable::OrderColumnsAsUpgraded(SqliteDatabase* database) {
+  return database->Execute(absl::StrCat(
+      "ALTER TABLE dead_letters DROP COLUMN first_sent_at_ms;",
+      "ALTER TABLE dead_letters DROP COLUMN content_hash;",
+      "ALTER TABLE dead_letters DROP COLUMN first_error;",
+      "ALTER TABLE dead_letters ADD COLUMN first_sent_at_ms INTEGER;",
+      "ALTER TABLE dead_letters ADD COLUMN content_hash INTEGER;", UpgradeFromFormat2()));
+}
+
 absl::StatusOr<std::unique_ptr<RecordTable>> RecordTable::Prepare(SqliteDatabase* database) {
   std::unique_ptr<RecordTable> table(new RecordTable(database));
   struct Entry {
@@ -142,12 +172,18 @@ absl::StatusOr<std::unique_ptr<RecordTable>> RecordTable::Prepare(SqliteDatabase
       {&table->insert_,
        absl::StrCat("INSERT INTO pending(", kColumnNames,
                     ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)")},
+      {&table->insert_dead_letter_,
+       absl::StrCat("INSERT INTO dead_letters(", DeadLetterColumns(),
+                    ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,"
+                    "?16,?17,?18,?19,?20)")},
       {&table->delete_range_, "DELETE FROM pending WHERE sequence BETWEEN ?1 AND ?2"},
       {&table->read_keys_,
-       "SELECT sequence, key_hash, size_bytes, expires_at_ms FROM pending WHERE sequence > ?1"
+       "SELECT sequence, key_hash, size_bytes, expires_at_ms, ordering_key FROM pending WHERE "
+       "sequence > ?1"
        " ORDER BY sequence"},
       {&table->find_key_,
-       "SELECT sequence, key_hash, size_bytes, expires_at_ms FROM pending WHERE sequence = ?1"},
+       "SELECT sequence, key_hash, size_bytes, expires_at_ms, ordering_key FROM pending WHERE "
+       "sequence = ?1"},
       {&table->read_records_, absl::StrCat("SELECT ", kColumnNames,
                                            " FROM pending WHERE sequence > ?1 ORDER BY sequence")},
       {&table->oldest_, "SELECT accepted_at_ms FROM pending ORDER BY sequence LIMIT 1"},
@@ -173,10 +209,6 @@ absl::StatusOr<std::unique_ptr<RecordTable>> RecordTable::Prepare(SqliteDatabase
     *entry.statement = *std::move(statement);
   }
   return table;
-}
-
-std::string RecordTable::DeadLetterColumns() {
-  return absl::StrCat(kColumnNames, kDeadLetterColumnNames);
 }
 
 absl::StatusOr<QueueState> RecordTable::ReadState() {
@@ -219,22 +251,19 @@ absl::Status RecordTable::Insert(uint64_t sequence, const Operation& operation) 
 }
 
 absl::Status RecordTable::Insert(const RecordFields& fields) {
-  insert_.BindInt64(1, static_cast<int64_t>(fields.sequence));
-  insert_.BindInt64(2, fields.accepted_at_ms);
-  BindOptional(3, fields.expires_at_ms, &insert_);
-  insert_.BindInt64(4, static_cast<int64_t>(fields.key_hash));
-  insert_.BindInt64(5, fields.size_bytes);
-  insert_.BindInt64(6, fields.guarantee);
-  insert_.BindInt64(7, fields.caller_chose_id);
-  insert_.BindText(8, fields.message_id);
-  insert_.BindText(9, fields.subject);
-  insert_.BindText(10, fields.ordering_key);
-  insert_.BindBlob(11, fields.headers);
-  insert_.BindBlob(12, fields.payload);
-  insert_.BindInt64(13, static_cast<int64_t>(RecordChecksum(fields)));
-  BindOptional(14, fields.first_sent_at_ms, &insert_);
-  BindOptional(15, fields.content_hash, &insert_);
+  BindRecord(fields, &insert_);
   return insert_.Run();
+}
+
+absl::Status RecordTable::InsertDeadLetter(const RecordFields& fields,
+                                           const DeadLetterFields& why) {
+  BindRecord(fields, &insert_dead_letter_);
+  insert_dead_letter_.BindText(16, why.reason);
+  insert_dead_letter_.BindText(17, why.error);
+  insert_dead_letter_.BindInt64(18, why.attempts);
+  insert_dead_letter_.BindInt64(19, why.dead_at_ms);
+  insert_dead_letter_.BindText(20, why.first_error);
+  return insert_dead_letter_.Run();
 }
 
 absl::StatusOr<int64_t> RecordTable::DeleteRange(uint64_t first, uint64_t last) {
@@ -280,6 +309,10 @@ absl::Status RecordTable::ReadRecords(
         RecordChecksum(fields) == static_cast<uint64_t>(read_records_.Int64(kChecksumColumn));
     if (reader(fields, intact) == Reading::kStop) return absl::OkStatus();
   }
+}
+
+absl::StatusOr<int64_t> RecordTable::SumOfSizes() {
+  return database_->QueryInt64("SELECT sum(size_bytes) FROM pending");
 }
 
 absl::StatusOr<absl::optional<absl::Time>> RecordTable::OldestAcceptTime() {

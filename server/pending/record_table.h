@@ -44,6 +44,7 @@ enum class Reading { kContinue, kStop };
 class RecordTable {
  public:
   static constexpr int kFormatVersion = 3;
+  static constexpr int64_t kPageBytes = 4096;
 
   // Creates the tables of a new database. Returns the version of the format; FAILED_PRECONDITION
   // where it is a newer one, or the database is none of ours.
@@ -51,10 +52,11 @@ class RecordTable {
   // Brings a database of an older version up to this one.
   static absl::Status Upgrade(SqliteDatabase* database, int64_t version);
 
-  static absl::StatusOr<std::unique_ptr<RecordTable>> Prepare(SqliteDatabase* database);
+  // Gives the empty `dead_letters` of a new database the order of columns that it has in one that
+  // was upgraded from format 1.
+  static absl::Status OrderColumnsAsUpgraded(SqliteDatabase* database);
 
-  // The names of the columns of `dead_letters`, for a statement.
-  static std::string DeadLetterColumns();
+  static absl::StatusOr<std::unique_ptr<RecordTable>> Prepare(SqliteDatabase* database);
 
   absl::StatusOr<QueueState> ReadState();
   absl::Status WriteState(const QueueState& state);
@@ -63,6 +65,7 @@ class RecordTable {
 
   absl::Status Insert(uint64_t sequence, const Operation& operation);
   absl::Status Insert(const RecordFields& fields);
+  absl::Status InsertDeadLetter(const RecordFields& fields, const DeadLetterFields& why);
 
   // Deletes the rows from `first` to `last`; returns how many there were.
   absl::StatusOr<int64_t> DeleteRange(uint64_t first, uint64_t last);
@@ -75,6 +78,9 @@ class RecordTable {
   // `intact` says whether its checksum matches.
   absl::Status ReadRecords(uint64_t after, absl::FunctionRef<bool(uint64_t sequence)> skip,
                            absl::FunctionRef<Reading(const RecordFields&, bool intact)> reader);
+
+  // Of all rows of `pending`, read without their checksums.
+  absl::StatusOr<int64_t> SumOfSizes();
 
   // When the oldest row was accepted; empty without rows.
   absl::StatusOr<absl::optional<absl::Time>> OldestAcceptTime();
@@ -100,6 +106,7 @@ class RecordTable {
   SqliteStatement write_state_;
   SqliteStatement count_dead_letters_;
   SqliteStatement insert_;
+  SqliteStatement insert_dead_letter_;
   SqliteStatement delete_range_;
   SqliteStatement read_keys_;
   SqliteStatement find_key_;

@@ -12,6 +12,9 @@ constexpr size_t kPurgeChunk = 4096;
 // How far ahead of what is sent it is noted: a commit for so many records.
 constexpr uint64_t kSendingLeap = 8192;
 
+// How soon it is seen that damage was acknowledged.
+constexpr absl::Duration kDamageRefreshPeriod = absl::Milliseconds(500);
+
 PendingStore::Options StoreOptions(const SqlitePendingQueue::Options& options) {
   PendingStore::Options store;
   store.directory = options.directory;
@@ -211,13 +214,14 @@ SqlitePendingQueue::Phase SqlitePendingQueue::WaitForWork(PendingInbox* work) {
   work->clear();
   while (IsIdle() && writer_.ShrinkSome()) {
   }
+  writer_.RefreshDamage();
+  const bool has_damage = writer_.has_damage();
   absl::MutexLock lock(&mutex_);
   const absl::Condition has_work(this, &SqlitePendingQueue::HasWork);
-  if (writer_.failing() && !closed_) {
-    mutex_.AwaitWithTimeout(has_work, writer_.UntilRetry());
-  } else {
-    mutex_.Await(has_work);
-  }
+  absl::Duration wait = absl::InfiniteDuration();
+  if (has_damage) wait = kDamageRefreshPeriod;
+  if (writer_.failing() && !closed_) wait = std::min(wait, writer_.UntilRetry());
+  mutex_.AwaitWithTimeout(has_work, wait);
   std::swap(inbox_, *work);
   if (ending_) return Phase::kEnding;
   if (closed_) return Phase::kClosed;

@@ -28,5 +28,20 @@ TEST(KeyCountersTest, KeysThatShareASlotPassForOne) {
   EXPECT_TRUE(counters.Has(KeyCounters::Slot(other)));
 }
 
+TEST(KeyCountersTest, WhatWasNotCountedIsNotRemoved) {
+  KeyCounters counters;
+  counters.Remove(7);
+  EXPECT_FALSE(counters.Has(7));
+  counters.Add(7);
+  EXPECT_TRUE(counters.Has(7));
+}
+
+TEST(KeyCountersTest, AKeyThatIsNotKnownFreesNoSlot) {
+  KeyCounters counters;
+  counters.Add(KeyCounters::Slot(kUnknownKeyHash));
+  counters.Remove(kUnknownKeyHash);
+  EXPECT_TRUE(counters.Has(KeyCounters::Slot(kUnknownKeyHash)));
+}
+
 }  // namespace
 }  // namespace router

@@ -10,6 +10,7 @@
 namespace router {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -26,6 +27,19 @@ class SqlitePendingQueueDamageTest : public SqliteQueueTest {
     return pool_.Make(spec);
   }
 
+  // Also appends more than SQLite keeps in memory, so that these are read from the disk again.
+  void AppendAndForgetFirst(const std::vector<Operation*>& first) {
+    Open();
+    Append(first);
+    OperationSpec spec;
+    spec.payload = std::string(100000, 'x');
+    for (int i = 0; i < 10; ++i) {
+      std::vector<Operation*> batch;
+      for (int j = 0; j < 20; ++j) batch.push_back(pool_.Make(spec));
+      Append(batch);
+    }
+  }
+
   // Where the needle's payload is in the database file.
   int64_t FindNeedle() const {
     const size_t at = ReadFile(db_path()).find(kNeedle);
@@ -38,6 +52,16 @@ class SqlitePendingQueueDamageTest : public SqliteQueueTest {
       if (absl::StrContains(file.path().string(), "pending.db-wal.damaged-")) return true;
     }
     return false;
+  }
+
+  std::string KeptDatabase(const std::string& directory) const {
+    for (const auto& file : std::filesystem::directory_iterator(directory)) {
+      const std::string path = file.path();
+      if (absl::StrContains(path, "pending.db.damaged-") && !absl::EndsWith(path, "-wal")) {
+        return path;
+      }
+    }
+    return "";
   }
 
   // Opens what a crash would have left, with one byte turned over. Returns whether all `count`
@@ -92,17 +116,8 @@ TEST_F(SqlitePendingQueueDamageTest, ADamagedRowIsSetAsideWhenTheQueueIsOpened) 
 }
 
 TEST_F(SqlitePendingQueueDamageTest, ADamagedRowIsSetAsideWhenItIsRead) {
-  Open();
   Operation* const needle = MakeNeedle();
-  Append({pool_.Make({}), needle, pool_.Make({})});
-  // More than SQLite keeps in memory, so that the first rows are read from the disk again.
-  OperationSpec spec;
-  spec.payload = std::string(100000, 'x');
-  for (int i = 0; i < 25; ++i) {
-    std::vector<Operation*> batch;
-    for (int j = 0; j < 20; ++j) batch.push_back(pool_.Make(spec));
-    Append(batch);
-  }
+  AppendAndForgetFirst({pool_.Make({}), needle, pool_.Make({})});
   FlipByte(db_path(), FindNeedle() + 3);
   EXPECT_THAT(SequencesOf(Claim(2)), ElementsAre(1, 3));
   EXPECT_EQ(errors_.Count("read"), 1) << errors_.ToString();
@@ -112,8 +127,30 @@ TEST_F(SqlitePendingQueueDamageTest, ADamagedRowIsSetAsideWhenItIsRead) {
   EXPECT_EQ(removals[0].record.key_hash, needle->key_hash);
   EXPECT_EQ(removals[0].record.size_bytes, needle->size_bytes);
   EXPECT_EQ(removals[0].cause, RemovalCause::kDamaged);
-  EXPECT_EQ(queue_->GetStats().count, 502);
+  EXPECT_EQ(queue_->GetStats().count, 202);
 }
+
+// How far before the payload of the needle: its texts, and the numbers that the books go by.
+class DamagedBooksTest : public SqlitePendingQueueDamageTest,
+                         public ::testing::WithParamInterface<int> {};
+
+TEST_P(DamagedBooksTest, TheBooksStayRightWhateverIsDamagedInARow) {
+  OperationSpec spec;
+  spec.ordering_key = "the-key-of-the-needle";
+  spec.payload = kNeedle;
+  Operation* const needle = pool_.Make(spec);
+  AppendAndForgetFirst({pool_.Make({}), needle, pool_.Make({})});
+  const int64_t bytes = queue_->GetStats().bytes;
+  FlipByte(db_path(), FindNeedle() - GetParam());
+  EXPECT_THAT(SequencesOf(Claim(2)), ElementsAre(1, 3));
+  const auto removals = observer_.WaitForRemovals(1);
+  ASSERT_EQ(removals.size(), 1u);
+  EXPECT_THAT(removals[0].record.key_hash, AnyOf(needle->key_hash, kUnknownKeyHash));
+  EXPECT_EQ(removals[0].record.size_bytes, needle->size_bytes);
+  EXPECT_EQ(queue_->GetStats().bytes, bytes - needle->size_bytes);
+}
+
+INSTANTIATE_TEST_SUITE_P(Offsets, DamagedBooksTest, ::testing::Values(1, 25, 33, 34, 38, 46));
 
 TEST_F(SqlitePendingQueueDamageTest, DamageInTheMiddleOfTheLogIsReportedAndTheLogKept) {
   Open();
@@ -228,7 +265,7 @@ TEST_F(SqlitePendingQueueDamageTest, DamageIsSaidUntilItsLogIsMovedAway) {
   EXPECT_EQ(queue_->GetStats().damage.since, damage.since);
 
   std::filesystem::rename(damage.log_path, directory_ + "/seen");
-  EXPECT_FALSE(queue_->GetStats().damage.any());
+  EXPECT_TRUE(Eventually([this] { return !queue_->GetStats().damage.any(); }));
   EXPECT_EQ(queue_->GetStats().damage.records, 0);
   Open();
   EXPECT_FALSE(queue_->GetStats().damage.any());
@@ -326,16 +363,87 @@ TEST_F(SqlitePendingQueueDamageTest, ADatabaseThatIsGoneIsReported) {
   EXPECT_THAT(SequencesOf(Scan()), ElementsAre(4));
 }
 
-TEST_F(SqlitePendingQueueDamageTest, ALogWithoutItsDatabaseIsKept) {
+TEST_F(SqlitePendingQueueDamageTest, ALogWithoutItsDatabaseIsKeptAndRead) {
   Open();
   Append(pool_.MakeMany(3));
+  const std::string log = ReadFile(log_path());
+  const std::string missing = folder_.path() + "/missing";
+  const std::string empty = folder_.path() + "/empty";
+  CopyFiles(missing);
+  std::filesystem::remove(missing + "/pending.db");
+  CopyFiles(empty);
+  WriteFile(empty + "/pending.db", "");
+  for (const std::string& directory : {missing, empty}) {
+    options_.directory = directory;
+    const int errors = errors_.Count("open");
+    Open();
+    EXPECT_EQ(errors_.Count("open"), errors + 1) << errors_.ToString();
+    EXPECT_EQ(recovered_.records.size(), 3u);
+    EXPECT_TRUE(queue_->GetStats().damage.any());
+    EXPECT_EQ(ReadFile(KeptDatabase(directory) + "-wal"), log);
+  }
+}
+
+TEST_F(SqlitePendingQueueDamageTest, ADatabaseThatIsRebuiltIsKeptAsItWas) {
+  Open();
+  Append(pool_.MakeMany(2000));
+  Open();
+  Append(pool_.MakeMany(10));
   options_.directory = folder_.path() + "/crashed";
   CopyFiles(options_.directory);
-  std::filesystem::remove(options_.directory + "/pending.db");
+  const std::string database = options_.directory + "/pending.db";
+  FlipByte(database, ReadFile(database).size() / kFirstPageBytes / 2 * kFirstPageBytes);
+  const std::string content = ReadFile(database);
+  const std::string log = ReadFile(database + "-wal");
   Open();
-  EXPECT_EQ(errors_.Count("open"), 2) << errors_.ToString();
-  EXPECT_TRUE(KeepsADamagedLog(options_.directory));
-  EXPECT_THAT(recovered_.records, IsEmpty());
+  EXPECT_GT(recovered_.records.size(), 1900u);
+  EXPECT_EQ(ReadFile(KeptDatabase(options_.directory)), content);
+  EXPECT_EQ(ReadFile(KeptDatabase(options_.directory) + "-wal"), log);
+}
+
+TEST_F(SqlitePendingQueueDamageTest, WithoutMarkAndFirstPageItIsReadToItsEnd) {
+  Open();
+  Append(pool_.MakeMany(2000));
+  queue_.reset();
+  std::filesystem::remove(mark_path());
+  std::string content = ReadFile(db_path());
+  content.replace(0, kFirstPageBytes, kFirstPageBytes, '\0');
+  const int64_t pages = content.size() / kFirstPageBytes;
+  content.replace(pages / 2 * kFirstPageBytes, 8, 8, '\xff');
+  WriteFile(db_path(), content);
+  Open();
+  EXPECT_GT(recovered_.records.size(), 1900u);
+  EXPECT_LT(recovered_.records.size(), 2000u);
+  ASSERT_FALSE(recovered_.records.empty());
+  EXPECT_EQ(recovered_.records.back().sequence, 2000u);
+  EXPECT_TRUE(AppendOne().ok());
+  EXPECT_THAT(SequencesOf(Scan(2000)), ElementsAre(2001));
+}
+
+TEST_F(SqlitePendingQueueDamageTest, ADamagedListOfFreePagesIsFoundByAnAppendAndRebuilt) {
+  Open();
+  OperationSpec spec;
+  spec.payload = std::string(20000, 'x');
+  std::vector<Operation*> operations = {pool_.Make({})};
+  for (int i = 0; i < 50; ++i) operations.push_back(pool_.Make(spec));
+  Append(operations);
+  std::vector<uint64_t> large;
+  for (uint64_t i = 2; i <= 51; ++i) large.push_back(i);
+  ASSERT_EQ(*queue_->Purge(large), 50);
+  queue_.reset();
+  const std::string content = ReadFile(db_path());
+  const auto byte = [&](int i) { return static_cast<unsigned char>(content[32 + i]); };
+  const int64_t trunk = byte(0) << 24 | byte(1) << 16 | byte(2) << 8 | byte(3);
+  ASSERT_GT(trunk, 1);
+  for (int64_t i = 0; i < 16; ++i) FlipByte(db_path(), (trunk - 1) * kFirstPageBytes + i);
+  Open();
+  EXPECT_FALSE(AppendOne(pool_.Make(spec)).ok());
+  ASSERT_TRUE(Eventually([&] { return AppendOne(pool_.Make(spec)).ok(); })) << errors_.ToString();
+  EXPECT_TRUE(queue_->GetStats().damage.any());
+  EXPECT_EQ(queue_->GetStats().damage.records, 0);
+  EXPECT_FALSE(KeptDatabase(directory_).empty());
+  EXPECT_EQ(Scan().size(), 2u);
+  EXPECT_EQ(queue_->GetStats().count, 2);
 }
 
 }  // namespace

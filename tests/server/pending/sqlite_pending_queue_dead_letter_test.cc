@@ -109,6 +109,7 @@ TEST_F(SqlitePendingQueueDeadLetterTest, ADamagedOneIsSetAsideAndNeverRedriven) 
   EXPECT_EQ(told[0].cause, RemovalCause::kDamaged);
   EXPECT_THAT(DeadSequences(), ElementsAre(3));
   EXPECT_EQ(queue_->GetStats().dead_letters, 1);
+  EXPECT_EQ(queue_->GetStats().damage.records, 1);
 }
 
 TEST_F(SqlitePendingQueueDeadLetterTest, ADamagedOneIsSetAsideWhenItIsListed) {
@@ -121,6 +122,7 @@ TEST_F(SqlitePendingQueueDeadLetterTest, ADamagedOneIsSetAsideWhenItIsListed) {
   Open();
   EXPECT_EQ(recovered_.dead_letters, 2);
   EXPECT_EQ(errors_.size(), 1) << "reported once: " << errors_.ToString();
+  EXPECT_EQ(queue_->GetStats().damage.records, 1);
 }
 
 TEST_F(SqlitePendingQueueDeadLetterTest, ReadsFormat2) {

@@ -125,6 +125,34 @@ TEST_F(SqlitePendingQueueOpenTest, ReadsFormat1AndTakesEverythingInItForSent) {
   ASSERT_TRUE(queue_->MoveToDeadLetters(2, {"refused", "no", 1}).ok());
 }
 
+TEST_F(SqlitePendingQueueOpenTest, AnUpgradedDatabaseWithoutItsFirstPageHasItsDeadLetters) {
+  Open();
+  const std::vector<Operation*> operations = pool_.MakeMany(4);
+  Append(operations);
+  Claim(2);
+  ASSERT_TRUE(queue_->MoveToDeadLetters(1, {"refused", "first", 1}).ok());
+  queue_.reset();
+  MakeFormat1();
+  Open();
+  Claim(1);
+  ASSERT_TRUE(queue_->MoveToDeadLetters(2, {"expired", "second", 2, "why"}).ok());
+  queue_.reset();
+  const std::string content = ReadFile(db_path());
+  WriteFile(db_path(), std::string(4096, '\0') + content.substr(4096));
+  Open();
+  EXPECT_EQ(recovered_.records.size(), 2u);
+  EXPECT_EQ(queue_->GetStats().damage.records, 0) << errors_.ToString();
+  EXPECT_THAT(errors_.ToString(), HasSubstr("2 dead letters are copied, 0 damaged"));
+  const std::vector<DeadLetter> dead_letters = *queue_->ScanDeadLetters(0, 10, true);
+  ASSERT_EQ(dead_letters.size(), 2u);
+  EXPECT_EQ(dead_letters[0].record.payload, "0");
+  EXPECT_EQ(dead_letters[0].reason.error, "first");
+  EXPECT_EQ(dead_letters[0].reason.attempts, 1);
+  EXPECT_EQ(dead_letters[1].reason.reason, "expired");
+  EXPECT_EQ(dead_letters[1].reason.first_error, "why");
+  EXPECT_EQ(dead_letters[1].record.first_sent_time, operations[1]->accept_time);
+}
+
 TEST_F(SqlitePendingQueueOpenTest, WhatIsBeingSentIsInDoubtAfterACrash) {
   Open();
   Append(pool_.MakeMany(3));
