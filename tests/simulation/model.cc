@@ -5,6 +5,12 @@
 #include "absl/strings/str_cat.h"
 
 namespace router {
+namespace {
+
+// The drainer tries again after that long.
+constexpr std::chrono::seconds kRestAfterRefusal(1);
+
+}  // namespace
 
 Model::Model(const RunOptions& options, FakeClock* clock, SimMessages* messages, Trace* trace)
     : options_(options),
@@ -33,6 +39,9 @@ void Model::BeginLife(const Life& life) {
     if (record.confirmed) ++record.message->records;
     record.claimed = record.confirmed = record.removing = false;
     record.last_verdict = Verdict::kPending;
+    // Nobody knows any more what became of what was sent.
+    record.in_doubt_since = std::min(record.in_doubt_since, record.sent_time);
+    record.sent_time = absl::InfiniteFuture();
     ++books_.recovered;
     books_.queued_bytes += record.size_bytes;
   }
@@ -52,6 +61,8 @@ void Model::EndLife() {
   paused_ = false;
   unanswered_ = 0;
   waiting_for_same_id_ = 0;
+  sent_directly_.clear();
+  last_dropped_ = 0;
   for (SimMessage& message : messages_->all()) message.unanswered = 0;
 }
 
@@ -61,6 +72,7 @@ void Model::BeginStep() {
   appended_bytes_ = 0;
   published_bytes_ = 0;
   last_dropped_ = 0;
+  refusals_ = 0;
   failed_appends_.clear();
   must_conflict_.clear();
   must_replay_.clear();
@@ -118,13 +130,16 @@ void Model::CheckOrder() {
 }
 
 void Model::OnHandedOver(const Operation& operation, SimMessage* message) {
-  if (trace_->on()) {
+  if (trace_->on() && watching_) {
     trace_->Note(absl::StrCat(operation.batch == nullptr ? "resent:m" : "sent:m", message->number));
   }
   if (!watching_) return;
   Expect(operation.message.message_id == message->id, "a message was sent with another id");
   Expect(!paused_, "a message was sent during a pause");
-  if (operation.batch != nullptr) return;
+  if (operation.batch != nullptr) {
+    sent_directly_[&operation] = clock_->WallNow();
+    return;
+  }
   const auto record = records_.find(operation.operation_id);
   if (record == records_.end() || record->second.message != message) {
     return Fail(absl::StrCat("m", message->number, " was sent from a queue that lacks it"));
@@ -133,15 +148,25 @@ void Model::OnHandedOver(const Operation& operation, SimMessage* message) {
   Expect(!record->second.confirmed, "a queued message was sent after it was confirmed");
   Expect(record->second.expire_time > clock_->WallNow(),
          "a queued message was sent after its time to live");
+  CheckSentTime(record->second, operation.first_sent_time);
+  record->second.attempt_time = clock_->WallNow();
+  record->second.sent_time = std::min(record->second.sent_time, record->second.attempt_time);
 }
 
 void Model::OnSettling(const Operation& operation) {
-  if (!watching_ || operation.batch != nullptr) return;
+  if (!watching_) return;
+  if (operation.batch != nullptr) {
+    if (operation.verdict != Verdict::kInDoubt) sent_directly_.erase(&operation);
+    return;
+  }
   const auto found = records_.find(operation.operation_id);
   if (found == records_.end()) return Fail("a message left the queue while it was in flight");
   Record& record = found->second;
   record.last_verdict = operation.verdict;
   record.last_refusal = operation.refusal;
+  if (operation.verdict == Verdict::kInDoubt) {
+    record.in_doubt_since = std::min(record.in_doubt_since, record.attempt_time);
+  }
   if (operation.verdict != Verdict::kConfirmed) return;
   record.confirmed = true;
   --record.message->records;
@@ -182,6 +207,10 @@ void Model::OnCommitted(absl::Span<Operation* const> operations, const absl::Sta
     record.message = messages_->Find(operation->message.payload);
     record.expire_time = operation->expire_time;
     record.size_bytes = operation->size_bytes;
+    record.accept_time = operation->accept_time;
+    const auto sent = sent_directly_.find(operation);
+    if (sent != sent_directly_.end()) record.in_doubt_since = sent->second;
+    record.message->gone = false;
     ++record.message->records;
     Expect(records_.empty() || records_.rbegin()->first < operation->operation_id,
            "the queue has given a sequence twice");
@@ -204,10 +233,24 @@ void Model::OnRemoving(absl::Span<const uint64_t> sequences) {
   queue_changed_ = true;
 }
 
-void Model::OnClaimed(uint64_t sequence) {
+void Model::OnClaimed(uint64_t sequence, absl::Time first_sent_time) {
   const auto record = records_.find(sequence);
   if (record == records_.end()) return Fail("a record was claimed that is not in the queue");
   record->second.claimed = true;
+  if (!watching_ || first_sent_time == absl::InfinitePast()) return;
+  CheckSentTime(record->second, first_sent_time);
+  if (first_sent_time == absl::InfiniteFuture()) return;
+  ++claimed_in_doubt_;
+  if (record->second.in_doubt_since == absl::InfiniteFuture()) ++claimed_in_needless_doubt_;
+}
+
+// Whoever sends it has to know since when the broker may have it, or it may store it once more. A
+// wall clock that was set back has accepted it later than it was sent.
+void Model::CheckSentTime(const Record& record, absl::Time known) {
+  if (record.in_doubt_since == absl::InfiniteFuture()) return;
+  if (known <= std::max(record.in_doubt_since, record.accept_time)) return;
+  Fail(absl::StrCat("m", record.message->number, " may be stored, and is taken for one that was ",
+                    known == absl::InfiniteFuture() ? "never sent" : "sent later"));
 }
 
 void Model::OnReleasing(absl::Span<const uint64_t> sequences) {
@@ -228,6 +271,8 @@ void Model::OnDeadLettering(uint64_t sequence, const DeadLetterReason& reason) {
   const Record& record = found->second;
   Expect(record.claimed && !record.confirmed, "a dead letter was confirmed, or not claimed");
   if (reason.reason == "expired") {
+    // Where the disk refuses, others pass it, and a clock that is set back may bring it to life.
+    record.message->last_published = std::max(record.message->last_published, ++publishes_);
     return Expect(record.expire_time <= clock_->WallNow(), "a dead letter expired too soon");
   }
   if (reason.reason == "attempts") {
@@ -252,18 +297,19 @@ void Model::OnGone(absl::Span<const RemovedRecord> removed, RemovalCause cause) 
     if (record == records_.end()) return Fail("a record is gone that was not in the queue");
     SimMessage* const message = record->second.message;
     if (trace_->on()) trace_->Note(absl::StrCat("gone:m", message->number));
-    message->gone = true;
     last = std::max(last, gone.sequence);
     const bool dead = cause == RemovalCause::kDeadLettered;
     Expect(record->second.claimed == dead, "a record was taken away from the drainer");
     if (dead || cause == RemovalCause::kDroppedAndKept) {
       dead_letters_[gone.sequence] = record->second;
+      dead_letters_[gone.sequence].sent_time = absl::InfiniteFuture();
       books_.dead_letter_bytes += record->second.size_bytes;
     }
     if (record->second.last_verdict != Verdict::kPending) head_gone_ = clock_->SteadyNow();
     --books_.queued_count;
     books_.queued_bytes -= record->second.size_bytes;
     Leave(record);
+    message->gone = message->records == 0;
   }
   const int64_t count = static_cast<int64_t>(removed.size());
   switch (cause) {
@@ -289,6 +335,7 @@ void Model::OnGone(absl::Span<const RemovedRecord> removed, RemovalCause cause) 
 }
 
 void Model::OnRedriving(absl::Span<const uint64_t> sequences) {
+  if (!watching_) return;
   redriving_.clear();
   for (const uint64_t sequence : sequences) {
     const auto dead = dead_letters_.find(sequence);
@@ -299,15 +346,21 @@ void Model::OnRedriving(absl::Span<const uint64_t> sequences) {
 }
 
 void Model::OnRedriven(absl::Span<const RemovedRecord> redriven) {
+  if (!watching_) return;
   Expect(redriven.size() == redriving_.size(), "not all dead letters were put back");
   for (size_t i = 0; i < redriven.size() && !failed(); ++i) {
     Record record;
     record.message = redriving_[i].message;
     record.size_bytes = redriving_[i].size_bytes;
     record.expire_time = redriving_[i].expire_time;
+    record.accept_time = redriving_[i].accept_time;
+    record.in_doubt_since = redriving_[i].in_doubt_since;
     if (record.expire_time <= clock_->WallNow()) record.expire_time = absl::InfiniteFuture();
     if (trace_->on()) trace_->Note(absl::StrCat("redriven:m", record.message->number));
     record.message->redriven = true;
+    // It is owed again, and has its place from now on.
+    record.message->gone = false;
+    record.message->last_published = std::max(record.message->last_published, ++publishes_);
     ++record.message->records;
     records_[redriven[i].sequence] = record;
     ++books_.redriven;
@@ -320,6 +373,7 @@ void Model::OnRedriven(absl::Span<const RemovedRecord> redriven) {
 }
 
 void Model::OnDeadLettersGone(absl::Span<const RemovedRecord> records) {
+  if (!watching_) return;
   Expect(purging_, "a dead letter was purged that nobody asked for");
   for (const RemovedRecord& gone : records) {
     const auto dead = dead_letters_.find(gone.sequence);
@@ -330,12 +384,26 @@ void Model::OnDeadLettersGone(absl::Span<const RemovedRecord> records) {
   }
 }
 
+bool Model::OnRefused() {
+  constexpr int kRefusalsMax = 100;
+  refused_ = clock_->SteadyNow();
+  if (trace_->on()) trace_->Note("refused");
+  if (++refusals_ <= kRefusalsMax) return true;
+  Fail("the same is asked of the disk again and again: a live lock");
+  return false;
+}
+
+void Model::OnError(const absl::Status& status) {
+  if (refusals_ == 0) Fail(status.ToString());
+}
+
 void Model::Leave(std::map<uint64_t, Record>::iterator record) {
   if (!record->second.confirmed) --record->second.message->records;
   records_.erase(record);
 }
 
 bool Model::HasBlockedHead(const Drainer& drainer) const {
+  if (clock_->SteadyNow() < refused_ + kRestAfterRefusal) return true;
   // Those behind a head that is gone wait until it would have been tried again.
   if (clock_->SteadyNow() <
       head_gone_ + absl::ToChronoNanoseconds(options_.drainer.retry_delay_max)) {

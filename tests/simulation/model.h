@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
@@ -69,11 +70,17 @@ class Model final : public SimBroker::Observer,
   void OnModeTick();
   void set_paused(bool paused) { paused_ = paused; }
   void set_draining() { draining_ = true; }
+  // An operator is told of an error.
+  void OnError(const absl::Status& status);
   void set_purging(bool purging) { purging_ = purging; }
 
   int64_t unanswered() const { return unanswered_; }
   // Whether the queue holds nothing that has to be delivered, or removed.
   bool queue_is_empty() const { return records_.empty(); }
+  // How often a record was claimed as one that may have been sent, and how often of those it
+  // surely was not.
+  int64_t claimed_in_doubt() const { return claimed_in_doubt_; }
+  int64_t claimed_in_needless_doubt() const { return claimed_in_needless_doubt_; }
   // Whether a key waits for the next attempt with its head, as far as the model can tell.
   bool HasBlockedHead(const Drainer& drainer) const;
 
@@ -88,13 +95,14 @@ class Model final : public SimBroker::Observer,
   void OnAppending(absl::Span<Operation* const> operations) override;
   void OnCommitted(absl::Span<Operation* const> operations, const absl::Status& status) override;
   void OnRemoving(absl::Span<const uint64_t> sequences) override;
-  void OnClaimed(uint64_t sequence) override;
+  void OnClaimed(uint64_t sequence, absl::Time first_sent_time) override;
   void OnReleasing(absl::Span<const uint64_t> sequences) override;
   void OnDeadLettering(uint64_t sequence, const DeadLetterReason& reason) override;
   void OnGone(absl::Span<const RemovedRecord> records, RemovalCause cause) override;
   void OnRedriving(absl::Span<const uint64_t> sequences) override;
   void OnRedriven(absl::Span<const RemovedRecord> records) override;
   void OnDeadLettersGone(absl::Span<const RemovedRecord> records) override;
+  bool OnRefused() override;
   // PublishObserver
   void OnPublish(absl::Span<const Operation>) override {}
   void OnAnswered(absl::Span<Operation* const> operations) override;
@@ -115,6 +123,12 @@ class Model final : public SimBroker::Observer,
     bool claimed = false;
     bool confirmed = false;  // By the broker, in this life.
     bool removing = false;
+    absl::Time accept_time;
+    absl::Time attempt_time;  // When it was last sent from the queue.
+    // When it was first sent from the queue in this life, and when it was first sent in an attempt
+    // after which the broker may have it; InfiniteFuture: never.
+    absl::Time sent_time = absl::InfiniteFuture();
+    absl::Time in_doubt_since = absl::InfiniteFuture();
     Verdict last_verdict = Verdict::kPending;
     Refusal last_refusal = Refusal::kNone;
   };
@@ -155,6 +169,7 @@ class Model final : public SimBroker::Observer,
   void CountAnswer(const Operation& operation);
   void AddUnanswered(SimMessage* message);
   void RemoveUnanswered(SimMessage* message);
+  void CheckSentTime(const Record& record, absl::Time known);
   void Leave(std::map<uint64_t, Record>::iterator record);
   LedgerSnapshot ReadLedger() const;
 
@@ -195,6 +210,7 @@ class Model final : public SimBroker::Observer,
   std::map<uint64_t, Record> records_;
   std::map<uint64_t, Record> dead_letters_;
   std::vector<Record> redriving_;
+  SteadyTime refused_;    // When the disk last refused something.
   SteadyTime head_gone_;  // When one was last taken away that had been tried before.
   std::unordered_map<uint64_t, std::vector<SimMessage*>>
       streams_;  // By key: first stored, in order.
@@ -202,8 +218,14 @@ class Model final : public SimBroker::Observer,
   // first.
   std::vector<std::pair<SimMessage*, SimMessage*>> suspects_;
 
+  int64_t claimed_in_doubt_ = 0;
+  int64_t claimed_in_needless_doubt_ = 0;
+  // Not settled, or not in the queue yet: when they were sent, by those that were sent directly.
+  absl::flat_hash_map<const Operation*, absl::Time> sent_directly_;
+
   // Of the present step.
   LedgerSnapshot before_;
+  int refusals_ = 0;  // Of the disk.
   int64_t appended_count_ = 0;
   int64_t appended_bytes_ = 0;
   int64_t published_bytes_ = 0;

@@ -99,6 +99,7 @@ void Model::OnAnswered(absl::Span<Operation* const> operations) {
                                 watching_ ? "" : "(unheard)"));
     }
     if (!watching_) continue;
+    sent_directly_.erase(operation);
     const bool had_failed = failed();
     CheckAnswer(*operation, message);
     if (failed() && !had_failed) {

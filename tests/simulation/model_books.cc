@@ -21,13 +21,13 @@ LedgerSnapshot Model::ReadLedger() const {
 
 void Model::CheckStep() {
   if (failed()) return;
-  const LedgerSnapshot ledger = ReadLedger();
-  CheckBooks(ledger);
-  CheckLimits(ledger);
   if (queue_changed_ || life_.contents->records.size() != records_.size()) {
     CheckQueue(*life_.contents);
   }
   queue_changed_ = false;
+  const LedgerSnapshot ledger = ReadLedger();
+  CheckBooks(ledger);
+  CheckLimits(ledger);
   if (!suspects_.empty()) CheckOrder();
   if (last_dropped_ == 0) return;
   const auto oldest = std::find_if(records_.begin(), records_.end(),

@@ -18,6 +18,7 @@ struct Kind {
 };
 
 // In the order of StepKind.
+// clang-format off
 constexpr Kind kKinds[kStepKinds] = {
     {"publish", 90, false},
     {"store", 130, false},
@@ -32,6 +33,8 @@ constexpr Kind kKinds[kStepKinds] = {
     {"late", 15, false},
     {"commit", 130, false},
     {"fail commit", 5, true},
+    {"disk refuses", 6, true},
+    {"disk well", 20, false},
     {"drain", 130, false},
     {"pass time", 80, false},
     {"set wall clock", 1, true},
@@ -44,8 +47,10 @@ constexpr Kind kKinds[kStepKinds] = {
     {"fail-open on", 4, true},
     {"fail-open off", 5, false},
     {"crash", 4, true},
+    {"crash between", 4, true},
     {"restart", 2, true},
 };
+// clang-format on
 
 RunOptions PickOptions(Draw* draw) {
   RunOptions options;

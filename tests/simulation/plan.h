@@ -25,11 +25,13 @@ enum class StepKind : uint8_t {
   kRefuseForGood,  // It refuses the next message: no stream, too large, or something else.
   kTimeOut,        // The transport gives up what is past its deadline.
   kConnect,
-  kDisconnect,  // The connection dies: what is under way arrives now, later or never.
-  kLate,        // Something of a dead connection reaches the broker after all.
-  kCommit,      // The queue's writer commits.
-  kFailCommit,  // The next commit with appends fails.
-  kDrain,       // The drainer takes a turn, if it is due.
+  kDisconnect,   // The connection dies: what is under way arrives now, later or never.
+  kLate,         // Something of a dead connection reaches the broker after all.
+  kCommit,       // The queue's writer commits.
+  kFailCommit,   // The next commit with appends fails.
+  kDiskRefuses,  // From now on, to some of the calls that wait for the disk.
+  kDiskWell,     // No longer.
+  kDrain,        // The drainer takes a turn, if it is due.
   kPassTime,
   kSetWallClock,  // Somebody sets the machine's clock.
   kPurge,
@@ -40,8 +42,9 @@ enum class StepKind : uint8_t {
   kResume,
   kFailOpenOn,  // With or without an expiry.
   kFailOpenOff,
-  kCrash,    // The router is gone at once, and opens again on what was committed.
-  kRestart,  // It is stopped in order, and opens again.
+  kCrash,         // The router is gone at once, and opens again on what was committed.
+  kCrashBetween,  // The same, but soon: within a call, between a commit and its report.
+  kRestart,       // It is stopped in order, and opens again.
 };
 inline constexpr size_t kStepKinds = static_cast<size_t>(StepKind::kRestart) + 1;
 absl::string_view StepName(StepKind kind);

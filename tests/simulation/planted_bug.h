@@ -20,6 +20,10 @@ enum class PlantedBug {
   kRemovalNotTold,
   kDeadLetterLost,
   kExpiryForgotten,
+  kRedriveForgets,
+  kRedrivenStays,
+  kSentMarkLost,
+  kDoubtForgotten,
   // Of the transport.
   kUnsettledConfirmed,
   kSentOutOfOrder,
@@ -36,6 +40,7 @@ struct PlantedBugInfo {
   PlantedBug bug;
   absl::string_view name;  // As `./simulate --bug` takes it.
   absl::string_view what;
+  absl::string_view failure;  // How the simulation says that it has found it, or a part of that.
 };
 
 // All but kNone.

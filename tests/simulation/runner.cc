@@ -1,5 +1,6 @@
 #include "tests/simulation/runner.h"
 
+#include <signal.h>
 #include <stdlib.h>
 
 #include <algorithm>
@@ -9,6 +10,15 @@
 
 namespace router {
 namespace {
+
+volatile sig_atomic_t ending_signal = 0;
+
+void EndIfTold(const std::string& folder) {
+  if (ending_signal == 0) return;
+  std::error_code ignored;
+  std::filesystem::remove_all(folder, ignored);
+  raise(ending_signal);
+}
 
 bool Fails(const Plan& plan, const std::string& folder) {
   return !RunPlan(plan, folder).failure.empty();
@@ -49,9 +59,15 @@ void PublishLess(const std::string& folder, Plan* plan) {
 }  // namespace
 
 ScratchFolder::ScratchFolder() {
-  const char* const temp = std::filesystem::is_directory("/dev/shm") ? "/dev/shm" : "/tmp";
+  const char* temp = "/dev/shm";
+  if (!std::filesystem::is_directory(temp)) temp = getenv("TEST_TMPDIR");
+  if (temp == nullptr) temp = "/tmp";
   path_ = std::string(temp) + "/router_simulation_XXXXXX";
   if (mkdtemp(&path_[0]) == nullptr) abort();
+  struct sigaction action = {};
+  action.sa_handler = [](int signal) { ending_signal = signal; };
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  for (const int signal : {SIGINT, SIGTERM}) sigaction(signal, &action, nullptr);
 }
 
 ScratchFolder::~ScratchFolder() {
@@ -60,11 +76,13 @@ ScratchFolder::~ScratchFolder() {
 }
 
 RunResult RunPlan(const Plan& plan, const std::string& folder) {
+  EndIfTold(folder);
   Trace trace(false);
   return Simulation(plan, folder, &trace).Run();
 }
 
 RunResult RunPlan(const Plan& plan, const std::string& folder, std::vector<std::string>* lines) {
+  EndIfTold(folder);
   Trace trace(true);
   RunResult result = Simulation(plan, folder, &trace).Run();
   *lines = trace.lines();

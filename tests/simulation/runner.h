@@ -10,7 +10,8 @@
 
 namespace router {
 
-// A new folder in memory, where the machine has such, that goes with the object.
+// A new folder in memory, where the machine has such, that goes with the object. SIGINT and SIGTERM
+// end the process before the next run in it, and the folder goes, too; a second one does at once.
 class ScratchFolder {
  public:
   ScratchFolder();

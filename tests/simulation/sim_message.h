@@ -39,7 +39,7 @@ struct SimMessage {
   Refusal refusal = Refusal::kNone;  // The broker has refused it for good, and will always do so.
   int records = 0;                   // In the queue, and not confirmed.
   bool redriven = false;             // Was a dead letter, and is or was in the queue again.
-  bool gone = false;                 // Left the queue undelivered, as somebody was told.
+  bool gone = false;  // Left the queue undelivered, as somebody was told, and is not back in it.
 
   bool is_tracked() const { return guarantee == Guarantee::kStored || caller_chose_id; }
   // A broker goes by the id alone.

@@ -1,6 +1,7 @@
 #ifndef ROUTER_TESTS_SIMULATION_SIM_QUEUE_H_
 #define ROUTER_TESTS_SIMULATION_SIM_QUEUE_H_
 
+#include <bitset>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -9,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "server/base/clock.h"
 #include "server/base/operation.h"
@@ -32,7 +34,8 @@ class SimQueue final : public PendingQueue, private PendingQueue::Observer {
     virtual void OnCommitted(absl::Span<Operation* const> operations,
                              const absl::Status& status) = 0;
     virtual void OnRemoving(absl::Span<const uint64_t> sequences) = 0;
-    virtual void OnClaimed(uint64_t sequence) = 0;
+    // Not before `first_sent_time` it may have been sent, as far as the queue knows.
+    virtual void OnClaimed(uint64_t sequence, absl::Time first_sent_time) = 0;
     virtual void OnReleasing(absl::Span<const uint64_t> sequences) = 0;
     virtual void OnDeadLettering(uint64_t sequence, const DeadLetterReason& reason) = 0;
     virtual void OnGone(absl::Span<const RemovedRecord> records, RemovalCause cause) = 0;
@@ -40,6 +43,8 @@ class SimQueue final : public PendingQueue, private PendingQueue::Observer {
     virtual void OnRedriving(absl::Span<const uint64_t> sequences) = 0;
     virtual void OnRedriven(absl::Span<const RemovedRecord> records) = 0;
     virtual void OnDeadLettersGone(absl::Span<const RemovedRecord> records) = 0;
+    // The disk is about to refuse a call, and nothing changes; false: it must not.
+    virtual bool OnRefused() = 0;
   };
 
   SimQueue(PlantedBug bug, Contents* contents, Clock* clock, Watcher* watcher)
@@ -54,14 +59,22 @@ class SimQueue final : public PendingQueue, private PendingQueue::Observer {
     interruption_ = std::move(interruption);
   }
 
+  // Called, with no lock held, where a router may crash: when something is on disk, and nobody has
+  // heard of it yet.
+  void set_crash_point(std::function<void()> crash_point) { crash_point_ = std::move(crash_point); }
+
+  // Calls that wait for the disk and change something.
+  enum class Call { kNoteSending, kPurge, kMoveToDeadLetters, kRedrive, kPurgeDeadLetters };
+  static constexpr int kCalls = 5;
+  // From now on exactly these fail, and change nothing.
+  void Refuse(const std::bitset<kCalls>& calls) { refused_ = calls; }
+
   // Whether a commit would do anything.
   bool has_work() const { return has_work_; }
   void Commit();
   void FailNextAppend(absl::Status status) { queue_.FailNextAppend(std::move(status)); }
   // What would be found on disk after a crash now.
-  Contents Durable() const {
-    return bug_ == PlantedBug::kFsyncSkipped ? before_commit_ : *contents_;
-  }
+  Contents Durable() const;
 
   // PendingQueue
   absl::StatusOr<RecoveredQueue> Open(PendingQueue::Observer* observer) override;
@@ -72,9 +85,7 @@ class SimQueue final : public PendingQueue, private PendingQueue::Observer {
   absl::StatusOr<std::vector<PendingRecord>> Claim(uint64_t after, int64_t count_max,
                                                    int64_t bytes_max) override;
   absl::Status NoteSending(uint64_t through) override;
-  void NoteInDoubt(absl::Span<const uint64_t> sequences, absl::Time since) override {
-    queue_.NoteInDoubt(sequences, since);
-  }
+  void NoteInDoubt(absl::Span<const uint64_t> sequences, absl::Time since) override;
   absl::StatusOr<std::vector<PendingRecord>> Scan(uint64_t after, int64_t count_max,
                                                   bool with_payload) override {
     return queue_.Scan(after, count_max, with_payload);
@@ -88,13 +99,12 @@ class SimQueue final : public PendingQueue, private PendingQueue::Observer {
     return queue_.ScanDeadLetters(after, count_max, with_payload);
   }
   absl::StatusOr<int64_t> RedriveDeadLetters(absl::Span<const uint64_t> sequences) override;
-  absl::StatusOr<int64_t> PurgeDeadLetters(absl::Span<const uint64_t> sequences) override {
-    return queue_.PurgeDeadLetters(sequences);
-  }
+  absl::StatusOr<int64_t> PurgeDeadLetters(absl::Span<const uint64_t> sequences) override;
   PendingQueueStats GetStats() const override { return queue_.GetStats(); }
   void Close() override { queue_.Close(); }
 
  private:
+  absl::Status Ask(Call call);
   void OnAppended(absl::Span<Operation* const> operations, const absl::Status& status) override;
   void OnRemoved(absl::Span<const RemovedRecord> records, RemovalCause cause) override;
   void OnRedriven(absl::Span<const RemovedRecord> records) override;
@@ -105,7 +115,11 @@ class SimQueue final : public PendingQueue, private PendingQueue::Observer {
   Watcher* const watcher_;
   PendingQueue::Observer* observer_ = nullptr;
   std::function<void()> interruption_ = [] {};
-  Contents before_commit_;  // With kFsyncSkipped.
+  std::function<void()> crash_point_ = [] {};
+  std::bitset<kCalls> refused_;
+  bool trims_ = false;             // The next commit makes room.
+  bool has_more_reports_ = false;  // The present one does: it is not told of all at once.
+  Contents before_commit_;         // With kFsyncSkipped.
   bool has_work_ = false;
   bool drop_newest_ = false;  // With kNewestDropped: instead of the oldest.
   int calls_ = 0;

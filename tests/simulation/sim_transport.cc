@@ -45,7 +45,7 @@ void SimTransport::Publish(absl::Span<Delivery* const> deliveries) {
     const bool again = operation->batch == nullptr;
     if (again && options_.bug == PlantedBug::kOtherIdOnRedelivery) sent.id += "-again";
     unsettled_.push_back({operation, sent.handover, message});
-    pipe_.push_back(std::move(sent));
+    if (!cut_) pipe_.push_back(std::move(sent));
     unsettled_bytes_ += operation->size_bytes;
     if (again) ++redelivering_count_;
   }
@@ -296,6 +296,7 @@ std::vector<Delivery*> SimTransport::TakeUnsettled(size_t sent_count) {
 void SimTransport::Cut(int arrives, int late) {
   ReadRest(arrives, late);
   refusals_.clear();
+  cut_ = true;
 }
 
 void SimTransport::Stop(absl::Duration) {

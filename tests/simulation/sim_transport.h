@@ -116,6 +116,7 @@ class SimTransport final : public Transport {
   std::deque<SentMessage> pipe_;
   int64_t unsettled_bytes_ = 0;
   int64_t redelivering_count_ = 0;
+  bool cut_ = false;  // Nothing that is handed over gets into the pipe.
   absl::flat_hash_map<uint64_t, KeyRefusal> refusals_;  // By hash of the key.
 };
 

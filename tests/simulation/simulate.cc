@@ -133,6 +133,8 @@ class Progress {
     steps_ += result.steps;
     messages_ += result.messages;
     lives_ += result.lives;
+    claimed_in_doubt_ += result.claimed_in_doubt;
+    claimed_in_needless_doubt_ += result.claimed_in_needless_doubt;
     if (Seconds() < next_) return;
     Print("");
     next_ = Seconds() + 10;
@@ -146,6 +148,12 @@ class Progress {
     std::fflush(stdout);
   }
 
+  void PrintDoubts() const {
+    std::printf("records claimed as perhaps sent: %lld, of which surely not sent: %lld\n",
+                static_cast<long long>(claimed_in_doubt_),
+                static_cast<long long>(claimed_in_needless_doubt_));
+  }
+
   double Seconds() const {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
   }
@@ -157,6 +165,8 @@ class Progress {
   int64_t seeds_ = 0;
   int64_t messages_ = 0;
   int64_t lives_ = 0;
+  int64_t claimed_in_doubt_ = 0;
+  int64_t claimed_in_needless_doubt_ = 0;
 };
 
 int Main(int argc, char** argv) {
@@ -189,6 +199,7 @@ int Main(int argc, char** argv) {
     return 1;
   }
   progress.Print("OK: ");
+  progress.PrintDoubts();
   return 0;
 }
 

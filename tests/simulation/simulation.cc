@@ -34,6 +34,8 @@ RunResult Simulation::Run() {
   }
   if (!model_.failed()) Heal();
   result_.failure = model_.failure();
+  result_.claimed_in_doubt = model_.claimed_in_doubt();
+  result_.claimed_in_needless_doubt = model_.claimed_in_needless_doubt();
   result_.messages = static_cast<int64_t>(messages_.all().size());
   return result_;
 }
@@ -95,6 +97,12 @@ void Simulation::Take(const Step& step) {
     case StepKind::kFailCommit:
       FailCommit(&draw);
       break;
+    case StepKind::kDiskRefuses:
+      RefuseCalls(&draw);
+      break;
+    case StepKind::kDiskWell:
+      router_->queue.Refuse({});
+      break;
     case StepKind::kDrain:
       Drain(&draw);
       break;
@@ -130,12 +138,16 @@ void Simulation::Take(const Step& step) {
       SetFailOpen(false, &draw);
       break;
     case StepKind::kCrash:
-      Crash(&draw);
+      Die(&draw);
+      break;
+    case StepKind::kCrashBetween:
+      CrashBetween(&draw);
       break;
     case StepKind::kRestart:
       Restart(&draw);
       break;
   }
+  if (left_ != nullptr) Reopen();
   EndStep();
 }
 
@@ -147,22 +159,36 @@ void Simulation::Open() {
 
 // What is in the queue and was not committed is gone, and so is everything in memory. What is on
 // its way to the broker may still arrive.
-void Simulation::Crash(Draw* draw) {
+void Simulation::Die(Draw* draw) {
   const int in_pipe = router_->transport.in_pipe();
   const int arrives = draw->Below(static_cast<size_t>(in_pipe) + 1);
   router_->transport.Cut(arrives, draw->Below(static_cast<size_t>(in_pipe - arrives) + 1));
-  auto durable = std::make_unique<SimQueue::Contents>(router_->queue.Durable());
+  left_ = std::make_unique<SimQueue::Contents>(router_->queue.Durable());
   model_.EndLife();
+}
+
+void Simulation::Reopen() {
   router_.reset();  // Gives memory back. Nobody hears what it says, and nothing of it is kept.
   calls_.DeleteDone();
-  contents_ = std::move(durable);
+  contents_ = std::move(left_);
   if (plan_.options.bug == PlantedBug::kModeForgotten) {
     std::filesystem::remove(folder_ + "/fail_open.json");
   }
   Open();
 }
 
+// At one of the next moments at which something is on disk that nobody has heard of yet.
+void Simulation::CrashBetween(Draw* draw) {
+  router_->queue.set_crash_point(
+      [this, left = draw->Below(4), rest = Draw(draw->Next())]() mutable {
+        if (left_ != nullptr || left-- > 0) return;
+        if (trace_->on()) trace_->Note("[crash]");
+        Die(&rest);
+      });
+}
+
 void Simulation::Restart(Draw* draw) {
+  router_->queue.set_crash_point([] {});
   model_.set_draining();
   if (draw->Chance(50)) {
     while (router_->transport.TreatNext(SimTransport::Treatment::kStore)) {

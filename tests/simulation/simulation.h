@@ -28,6 +28,10 @@ struct RunResult {
   size_t steps_used = 0;  // Of the plan.
   int64_t messages = 0;
   int64_t lives = 0;
+  // How often a record was claimed as one that may have been sent, and how often of those it surely
+  // was not.
+  int64_t claimed_in_doubt = 0;
+  int64_t claimed_in_needless_doubt = 0;
 };
 
 // One run. The same plan gives the same run.
@@ -67,7 +71,10 @@ class Simulation {
   void RetryNow(Draw* draw);
   void SetFailOpen(bool enabled, Draw* draw);
   void Resume();
-  void Crash(Draw* draw);
+  void RefuseCalls(Draw* draw);
+  void Die(Draw* draw);
+  void Reopen();
+  void CrashBetween(Draw* draw);
   void Restart(Draw* draw);
   void Open();
 
@@ -92,6 +99,9 @@ class Simulation {
   std::unique_ptr<SimQueue::Contents> contents_;
   std::unique_ptr<SimRouter> router_;
   SimCalls calls_;
+  // What is left of a router that has crashed and is not reopened yet. Nothing of what it goes on
+  // to do in the present step counts.
+  std::unique_ptr<SimQueue::Contents> left_;
   RunResult result_;
 };
 

@@ -23,6 +23,8 @@ void Simulation::Heal() {
   Draw none(0);
   SetFailOpen(false, &none);
   router_->queue.FailNextAppend(absl::OkStatus());
+  router_->queue.Refuse({});
+  router_->queue.set_crash_point([] {});
   EndStep();
   const SteadyTime give_up = clock_.SteadyNow() + kHealTimeMax;
   while (!model_.failed() && clock_.SteadyNow() < give_up) {

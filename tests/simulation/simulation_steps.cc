@@ -131,6 +131,8 @@ void Simulation::FailCommit(Draw* draw) {
                                                  : absl::ResourceExhaustedError("disk full"));
 }
 
+void Simulation::RefuseCalls(Draw* draw) { router_->queue.Refuse(draw->Next()); }
+
 void Simulation::Commit(Draw* draw) {
   RunInterrupted([this] { router_->queue.Commit(); }, draw);
 }
@@ -152,6 +154,7 @@ void Simulation::RunInterrupted(absl::FunctionRef<void()> step, Draw* draw) {
 
 // What the transport's thread and callers may do.
 void Simulation::Interrupt(Draw* draw) {
+  if (left_ != nullptr) return;
   if (trace_->on()) trace_->Note("[meanwhile");
   switch (draw->Below(7)) {
     case 0:
@@ -204,7 +207,7 @@ void Simulation::Purge(Draw* draw) {
   model_.set_purging(true);
   const absl::StatusOr<int64_t> purged = router_->queue.Purge(sequences);
   model_.set_purging(false);
-  if (!purged.ok()) model_.Fail(purged.status().ToString());
+  if (!purged.ok()) model_.OnError(purged.status());
 }
 
 std::vector<uint64_t> Simulation::PickDeadLetters(int percent, Draw* draw) const {
@@ -220,7 +223,7 @@ void Simulation::Redrive(Draw* draw) {
       PickDeadLetters(static_cast<int>(draw->Pick({20, 100})), draw);
   if (sequences.empty()) return;
   const absl::StatusOr<int64_t> redriven = router_->queue.RedriveDeadLetters(sequences);
-  if (!redriven.ok()) model_.Fail(redriven.status().ToString());
+  if (!redriven.ok()) model_.OnError(redriven.status());
 }
 
 void Simulation::PurgeDeadLetters(int percent, Draw* draw) {
@@ -228,7 +231,7 @@ void Simulation::PurgeDeadLetters(int percent, Draw* draw) {
   const absl::StatusOr<int64_t> purged =
       router_->queue.PurgeDeadLetters(PickDeadLetters(percent, draw));
   model_.set_purging(false);
-  if (!purged.ok()) model_.Fail(purged.status().ToString());
+  if (!purged.ok()) model_.OnError(purged.status());
 }
 
 void Simulation::RetryNow(Draw* draw) {
