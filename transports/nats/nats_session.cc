@@ -237,7 +237,7 @@ void NatsSession::ReadIn(SteadyTime now) {
 void NatsSession::Tick(std::deque<Delivery*>* queue, SteadyTime now) {
   if (now < next_tick_ || closed_) return;
   next_tick_ = now + kTick;
-  RefuseDenied();
+  RefuseDenied(now);
   ExpireWindow(now);
   ExpireQueue(queue, now);
   // Behind the deadlines: a probe just sent would be in doubt.

@@ -101,7 +101,7 @@ class NatsSession {
   void HandleUnusualAck(uint64_t number, absl::string_view data, SteadyTime now);
   void HandleFence(uint64_t number, SteadyTime now);
   void HandleAnswer(const NatsConnection::Reply& reply);
-  void RefuseDenied();
+  void RefuseDenied(SteadyTime now);
   void HoldBackEntry(uint64_t number, FailureReason reason, std::string error, SteadyTime now);
 
   void ExpireWindow(SteadyTime now);

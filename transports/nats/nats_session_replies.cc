@@ -3,6 +3,7 @@
 #include <chrono>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "transports/nats/nats_session.h"
 #include "transports/nats/reply.h"
@@ -12,6 +13,8 @@ namespace {
 
 // A search may have taken all the time there was.
 constexpr std::chrono::seconds kAttemptAfterSearch(2);
+
+constexpr absl::string_view kApiPrefix = "$JS.API.";
 
 SteadyTime Now() { return std::chrono::steady_clock::now(); }
 
@@ -157,7 +160,7 @@ void NatsSession::HandleFence(uint64_t number, SteadyTime now) {
   if (fences_.empty() || fences_.front() != number) return;
   fences_.pop_front();
   liveness_.PingAnswered(!fences_.empty(), now);
-  RefuseDenied();
+  RefuseDenied(now);
   for (; confirmed_below_ < number; ++confirmed_below_) {
     const InFlight* const entry = window_->Find(confirmed_below_);
     if (entry == nullptr || !entry->is_core || entry->state != InFlight::State::kSent) continue;
@@ -171,9 +174,10 @@ void NatsSession::HandleFence(uint64_t number, SteadyTime now) {
   SendFenceWhereUseful(now);
 }
 
-void NatsSession::RefuseDenied() {
+void NatsSession::RefuseDenied(SteadyTime now) {
   const absl::optional<std::string> denied = connection_->DeniedSubject();
   if (!denied.has_value()) return;
+  if (absl::StartsWith(*denied, kApiPrefix)) return search_.NotPermitted(now);
   bool found = denied->empty();  // Unreadable: it may be any.
   for (uint64_t number = window_->head(); number < window_->tail(); ++number) {
     const InFlight* const entry = window_->Find(number);

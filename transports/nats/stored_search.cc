@@ -32,10 +32,25 @@ void StoredSearch::Add(uint64_t number, absl::string_view subject, absl::string_
   (too_late ? search.next : search.sought).emplace(number, Sought{std::string(id), since});
   if (inserted.second) not_begun_.emplace_back(subject);
   BeginSome(now);
+  if (!is_permitted_) FinishNotBegun(Answer::kUnknown, now);
+}
+
+void StoredSearch::NotPermitted(SteadyTime now) {
+  is_permitted_ = false;
+  std::vector<std::string> begun;
+  for (const auto& [subject, search] : searches_) {
+    if (search.step != Step::kNotBegun) begun.push_back(subject);
+  }
+  FinishNotBegun(Answer::kUnknown, now);
+  for (const std::string& subject : begun) {
+    const auto found = searches_.find(subject);
+    if (found != searches_.end()) Finish(found, Answer::kUnknown, now);
+  }
+  FinishNotBegun(Answer::kUnknown, now);
 }
 
 void StoredSearch::BeginSome(SteadyTime now) {
-  while (begun_ < kSearchesAtATime && !not_begun_.empty()) {
+  while (is_permitted_ && begun_ < kSearchesAtATime && !not_begun_.empty()) {
     const std::string subject = std::move(not_begun_.front());
     not_begun_.pop_front();
     Search& search = searches_.find(subject)->second;

@@ -58,6 +58,8 @@ class StoredSearch {
                     SteadyTime now);
   // A message that a reader has delivered; `reply_subject` is its reply subject.
   void HandleMessage(absl::string_view reply_subject, absl::string_view id, SteadyTime now);
+  // The server does not let us ask: from now on every answer is kUnknown, at once.
+  void NotPermitted(SteadyTime now);
   // Gives up where the broker is silent, or there is too much to read.
   void Tick(SteadyTime now);
 
@@ -101,6 +103,7 @@ class StoredSearch {
   SearchMap searches_;  // By subject.
   std::deque<std::string> not_begun_;
   size_t begun_ = 0;
+  bool is_permitted_ = true;
   absl::flat_hash_map<uint64_t, std::string> asked_;       // The subject of each question.
   absl::flat_hash_map<std::string, std::string> readers_;  // The subject of each reader.
   // Since when there has been nothing but silence: to each kind of question, and about a subject.

@@ -60,9 +60,10 @@ class Publisher:
         return sum(1 for told, _ in self._told if told == code)
 
     def view(self, position=None, gone=()):
-        """What its messages have been told up to there, without those in `gone`."""
+        """What its messages have been told up to there, without those in `gone`. What was DELIVERED
+        at once is the broker's: the disk need never have had it."""
         told = bytearray(
-            code if ((position is None or at <= position)
+            code if (code != history.DELIVERED and (position is None or at <= position)
                      and (not gone or f"{self.name}-{n}" not in gone)) else history.UNKNOWN
             for n, (code, at) in enumerate(self._told))
         return View(self.name, told)

@@ -132,7 +132,7 @@ class ScriptedBroker(FakeServer):
     """Speaks enough NATS to be published to, and answers as `answer` says.
 
     `answer(subject, headers, payload)` returns the reply's payload, None for no reply at all, or
-    the integer 503 for "no responders". Messages for a subscription of the same connection (the
+    the integer 503 for "no responders". Questions about streams it answers by itself. Messages for a subscription of the same connection (the
     router's fence) are echoed, as a server would.
     """
 
@@ -165,7 +165,10 @@ class ScriptedBroker(FakeServer):
         subject, reply = words[1], words[2] if len(words) > 2 else ""
         headers, payload = body[:header_size], body[header_size:total]
         self._deliver(connection, subscriptions, subject, headers, payload)
-        if subject.startswith("$JS.API.") or not reply:
+        if subject.startswith("$JS.API."):
+            self._deliver(connection, subscriptions, reply, b"", self._about_streams(subject))
+            return
+        if not reply:
             return
         self.published.append((subject, headers, payload))
         answer = self.answer(subject, headers, payload)
@@ -173,6 +176,14 @@ class ScriptedBroker(FakeServer):
             self._deliver(connection, subscriptions, reply, b"NATS/1.0 503\r\n\r\n", b"")
         elif answer is not None:
             self._deliver(connection, subscriptions, reply, b"", answer)
+
+    @staticmethod
+    def _about_streams(subject):
+        """JetStream's API: one empty stream takes every subject."""
+        if subject.endswith("STREAM.NAMES"):
+            return b'{"streams":["F"]}'
+        return (b'{"config":{"retention":"limits","duplicate_window":120000000000},'
+                b'"state":{"messages":0,"last_seq":0}}')
 
     @staticmethod
     def _deliver(connection, subscriptions, subject, headers, payload):

@@ -188,6 +188,17 @@ TEST_F(StoredSearchTest, SilenceMeansLaterAndInTheEndUnknown) {
   EXPECT_EQ(OnlyAnswer(), Answer::kUnknown);
 }
 
+TEST_F(StoredSearchTest, WhereAskingIsNotPermittedEverythingIsUnknownAtOnce) {
+  Add(7, "x");
+  search_.NotPermitted(now_);
+  EXPECT_EQ(OnlyAnswer(), Answer::kUnknown);
+  search_.TakeQuestions();
+  Add(8, "y");
+  EXPECT_EQ(OnlyAnswer(), Answer::kUnknown);
+  EXPECT_EQ(Asked(), "");
+  EXPECT_TRUE(search_.empty());
+}
+
 TEST_F(StoredSearchTest, NobodyWaitsForTheSilenceAboutOthers) {
   for (uint64_t number = 1; number <= 100; ++number) {
     search_.Add(number, absl::StrCat("s.", number), "x", wall_, now_);
