@@ -213,6 +213,14 @@ bool Drainer::Block(Key* key, uint64_t sequence, SteadyTime now) {
   return true;
 }
 
+// It was released before a younger one failed, which is the head by now and must not overtake it.
+void Drainer::BlockUntried(Key* key, const PendingRecord& record, SteadyTime now) {
+  Block(key, record.sequence, now);
+  key->retry_at = now;
+  absl::MutexLock lock(&mutex_);
+  attempts_[record.sequence].blocks_key = true;
+}
+
 void Drainer::Unblock(Key* key) {
   ForgetAttempts(key->blocked_at);
   Rewind(key->blocked_at + 1);
@@ -291,6 +299,7 @@ void Drainer::Advance(SteadyTime now) {
       }
       auto key = keys_.find(HashOrderingKey(record.ordering_key));
       if (key != keys_.end() && key->second.blocked_at != 0) {
+        if (record.sequence < key->second.blocked_at) BlockUntried(&key->second, record, now);
         verdicts.release.push_back(record.sequence);
         continue;
       }
