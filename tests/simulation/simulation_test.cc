@@ -8,7 +8,7 @@
 namespace router {
 namespace {
 
-constexpr uint64_t kSeeds = 300;
+constexpr uint64_t kSeeds = 100;
 constexpr int kSteps = 1000;
 
 TEST(SimulationTest, KeepsEveryPromiseUnderAllFaults) {
