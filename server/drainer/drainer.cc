@@ -166,6 +166,7 @@ void Drainer::Advance(SteadyTime now) {
       }
       auto key = keys_.find(HashOrderingKey(record.ordering_key));
       if (key != keys_.end() && key->second.blocked_at != 0) {
+        if (record.sequence < key->second.blocked_at) BlockUntried(&key->second, record, now);
         verdicts.release.push_back(record.sequence);
         continue;
       }

@@ -147,6 +147,7 @@ class Drainer final : public RedeliveryObserver {
   void KeepForLater(Key* key, const Redelivery& redelivery, bool connection_ended, SteadyTime now,
                     Verdicts* verdicts);
   bool Block(Key* key, uint64_t sequence, SteadyTime now);  // Whether it is the head now.
+  void BlockUntried(Key* key, const PendingRecord& record, SteadyTime now);
   void Unblock(Key* key);
   void ForgetBlocks();
   void Apply(const Verdicts& verdicts, SteadyTime now);

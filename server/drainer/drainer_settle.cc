@@ -108,6 +108,14 @@ bool Drainer::Block(Key* key, uint64_t sequence, SteadyTime now) {
   return true;
 }
 
+// It was released before a younger one failed, which is the head by now and must not overtake it.
+void Drainer::BlockUntried(Key* key, const PendingRecord& record, SteadyTime now) {
+  Block(key, record.sequence, now);
+  key->retry_at = now;
+  absl::MutexLock lock(&mutex_);
+  attempts_[record.sequence].blocks_key = true;
+}
+
 void Drainer::Unblock(Key* key) {
   ForgetAttempts(key->blocked_at);
   Rewind(key->blocked_at + 1);

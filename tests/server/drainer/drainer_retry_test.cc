@@ -178,6 +178,44 @@ TEST_F(DrainerRetryTest, PurgeOfAWholeBlockedKeyLeavesNothingBehind) {
       << "it still wants to retry something";
 }
 
+// What is in flight fails when a message is moved to the dead letters.
+class FailingBroker final : public DrainObserver {
+ public:
+  void OnDrainStarted(int64_t) override {}
+  void OnDeadLetter(uint64_t, const DeadLetterReason&) override {
+    transport->FailNext(Verdict::kFailed, FailureReason::kNoResponders);
+    transport->ReleaseAll();
+  }
+  void OnDrainEnded(int64_t, int64_t, absl::Duration) override {}
+
+  FakeTransport* transport = nullptr;
+};
+
+TEST(DrainerOvertakingTest, WhatCouldNotBeHandedOverStaysBeforeAYoungerOneThatFailed) {
+  FailingBroker failing_broker;
+  RigOptions options;
+  options.drain_observer = &failing_broker;
+  RouterRig rig(options);
+  failing_broker.transport = &rig.transport;
+  MessageSpec head = {"k", "1"};
+  head.ttl = absl::Seconds(10);
+  rig.Queue(head);
+  rig.Queue({"k", "2"});
+  rig.Queue({"k", "3"});
+  rig.transport.Connect();
+  rig.drainer.Step();
+  ASSERT_EQ(rig.transport.unsettled_count(), 3);
+  for (int i = 0; i < 2; ++i) {
+    rig.transport.FailNext(Verdict::kFailed, FailureReason::kNoResponders);
+    rig.transport.ReleaseOne();
+  }
+  rig.clock.Advance(absl::Seconds(10));
+  rig.drainer.Step();  // The head expires; the second is about to follow when the third fails.
+  EXPECT_EQ(rig.transport.unsettled_count(), 0);
+  EXPECT_TRUE(rig.Drain());
+  EXPECT_THAT(rig.StoredPayloads(), ElementsAre("2", "3"));
+}
+
 TEST_F(DrainerRetryTest, RunsOfRetriesAreTold) {
   BlockKey();
   ASSERT_THAT(rig_.observer.runs, SizeIs(1));
