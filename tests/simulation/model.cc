@@ -261,6 +261,7 @@ void Model::OnReleasing(absl::Span<const uint64_t> sequences) {
     Expect(record->second.claimed, "a record was released that was not claimed");
     Expect(!record->second.confirmed, "a record was released after the broker had confirmed it");
     record->second.claimed = false;
+    if (trace_->on()) trace_->Note(absl::StrCat("released:m", record->second.message->number));
   }
 }
 
@@ -269,6 +270,8 @@ void Model::OnDeadLettering(uint64_t sequence, const DeadLetterReason& reason) {
   const auto found = records_.find(sequence);
   if (found == records_.end()) return Fail("a dead letter was not in the queue");
   const Record& record = found->second;
+  if (trace_->on())
+    trace_->Note(absl::StrCat("dead:m", record.message->number, "(", reason.reason, ")"));
   Expect(record.claimed && !record.confirmed, "a dead letter was confirmed, or not claimed");
   if (reason.reason == "expired") {
     // Where the disk refuses, others pass it, and a clock that is set back may bring it to life.
