@@ -1,6 +1,7 @@
 #include "tests/simulation/model.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 
@@ -9,6 +10,9 @@ namespace {
 
 // The drainer tries again after that long.
 constexpr std::chrono::seconds kRestAfterRefusal(1);
+
+// A place in the order of all publishes.
+constexpr int64_t kNobodyCanSay = std::numeric_limits<int64_t>::max();
 
 }  // namespace
 
@@ -275,7 +279,7 @@ void Model::OnDeadLettering(uint64_t sequence, const DeadLetterReason& reason) {
   Expect(record.claimed && !record.confirmed, "a dead letter was confirmed, or not claimed");
   if (reason.reason == "expired") {
     // Where the disk refuses, others pass it, and a clock that is set back may bring it to life.
-    record.message->last_published = std::max(record.message->last_published, ++publishes_);
+    record.message->last_published = kNobodyCanSay;
     return Expect(record.expire_time <= clock_->WallNow(), "a dead letter expired too soon");
   }
   if (reason.reason == "attempts") {
@@ -363,7 +367,9 @@ void Model::OnRedriven(absl::Span<const RemovedRecord> redriven) {
     record.message->redriven = true;
     // It is owed again, and has its place from now on.
     record.message->gone = false;
-    record.message->last_published = std::max(record.message->last_published, ++publishes_);
+    const bool waits =
+        record.message->unanswered > 0 && record.message->last_published == kNobodyCanSay;
+    if (!waits) record.message->last_published = ++publishes_;
     ++record.message->records;
     records_[redriven[i].sequence] = record;
     ++books_.redriven;
