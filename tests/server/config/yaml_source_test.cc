@@ -56,6 +56,14 @@ TEST(YamlSourceTest, EmptyFilesAndSectionsAreFine) {
   }
 }
 
+TEST(YamlSourceTest, WhatBeginsNothingIsAnErrorAndNotReadForEver) {
+  for (const char* text : {",", "]", "}", ", 1..\n- 2\n"}) {
+    EXPECT_THAT(Read(text).errors, ElementsAre("r.yaml:1:1: not YAML: nothing begins like this"))
+        << text;
+  }
+  EXPECT_THAT(Read("transport: nats\n}").errors, SizeIs(1));
+}
+
 TEST(YamlSourceTest, UnknownKeysAreErrorsWithTheirPlaceAndASuggestion) {
   EXPECT_THAT(Read("nats:\n  reconect_attempts: 5\n").errors,
               ElementsAre("r.yaml:2:3: unknown key \"reconect_attempts\" under nats; did you mean "
