@@ -63,7 +63,7 @@ class YamlReader {
   }
 
  private:
-  // LoadAll would find ever more documents where one begins with what begins nothing, like a comma.
+  // YAML::LoadAll finds ever more documents where one begins with a comma.
   void CheckDocuments(const std::string& text) {
     std::istringstream stream(text);
     YAML::Parser parser(stream);
