@@ -2,11 +2,12 @@
 # The Debian packages that the router needs: installs those that are missing, and prints nothing
 # when none is. Uses sudo when not root.
 #
-#   deploy/packages.sh runtime|build|test...
+#   deploy/packages.sh runtime|build|test|fuzz...
 #
 #   runtime  run a built router beside a NATS server
 #   build    build it
 #   test     run every check; includes runtime and build
+#   fuzz     fuzz its parsers; includes build
 set -eu
 
 RUNTIME="
@@ -64,6 +65,11 @@ TEST="
   strace
 "
 
+FUZZ="
+  clang-14
+  libclang-rt-14-dev
+"
+
 # Packages that bring a system service along. The router starts these programs itself, on ports and
 # in folders of its own, and a service started behind the operator's back would hold their ports.
 WITH_SERVICE="nats-server prometheus prometheus-alertmanager"
@@ -80,7 +86,8 @@ packages_of() {
     runtime) echo "$RUNTIME" ;;
     build) echo "$BUILD" ;;
     test) echo "$RUNTIME $BUILD $TEST" ;;
-    *) fail "unknown scope '$1': use runtime, build or test" ;;
+    fuzz) echo "$BUILD $FUZZ" ;;
+    *) fail "unknown scope '$1': use runtime, build, test or fuzz" ;;
   esac
 }
 
@@ -131,7 +138,7 @@ disable_services() {
   done
 }
 
-[ $# -gt 0 ] || fail "usage: deploy/packages.sh runtime|build|test..."
+[ $# -gt 0 ] || fail "usage: deploy/packages.sh runtime|build|test|fuzz..."
 wanted=
 for scope in "$@"; do
   wanted="$wanted $(packages_of "$scope")"

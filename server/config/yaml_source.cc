@@ -1,10 +1,12 @@
 #include <set>
+#include <sstream>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "server/config/config_sources.h"
 #include "server/config/setting_value.h"
 #include "server/config/suggestion.h"
+#include "yaml-cpp/eventhandler.h"
 #include "yaml-cpp/yaml.h"
 
 namespace router {
@@ -24,17 +26,36 @@ const SettingSpec* FindInFile(absl::string_view section, absl::string_view key) 
   return nullptr;
 }
 
+// Where a document starts.
+class DocumentStart final : public YAML::EventHandler {
+ public:
+  const YAML::Mark& mark() const { return mark_; }
+
+  void OnDocumentStart(const YAML::Mark& mark) override { mark_ = mark; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+
+ private:
+  YAML::Mark mark_;
+};
+
 class YamlReader {
  public:
   explicit YamlReader(const std::string& path) : path_(path) {}
 
   SourceContent Read(const std::string& text) && {
     try {
-      const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-      if (documents.size() > 1) {
-        Error(documents[1].Mark(), "a second document; the file must have one");
-      }
-      if (!documents.empty()) ReadTop(documents[0]);
+      CheckDocuments(text);
+      ReadTop(YAML::Load(text));
     } catch (const YAML::Exception& error) {
       Error(error.mark, absl::StrCat("not YAML: ", error.msg));
     }
@@ -42,6 +63,17 @@ class YamlReader {
   }
 
  private:
+  // YAML::LoadAll finds ever more documents where one begins with a comma.
+  void CheckDocuments(const std::string& text) {
+    std::istringstream stream(text);
+    YAML::Parser parser(stream);
+    DocumentStart first, second;
+    if (!parser.HandleNextDocument(first) || !parser.HandleNextDocument(second)) return;
+    Error(second.mark(), second.mark().pos == first.mark().pos
+                             ? "not YAML: nothing begins like this"
+                             : "a second document; the file must have one");
+  }
+
   std::string PlaceOf(const YAML::Mark& mark) const {
     if (mark.is_null()) return path_;
     return absl::StrCat(path_, ":", mark.line + 1, ":", mark.column + 1);

@@ -11,6 +11,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
 
@@ -54,6 +55,14 @@ TEST(YamlSourceTest, EmptyFilesAndSectionsAreFine) {
     EXPECT_THAT(content.errors, IsEmpty()) << text;
     EXPECT_THAT(content.assignments, IsEmpty()) << text;
   }
+}
+
+TEST(YamlSourceTest, ACommaThatBeginsADocumentIsAnErrorAndNotReadForEver) {
+  for (const char* text : {",", ", transport: nats\n", ", 1..\n- 2\n"}) {
+    EXPECT_THAT(Read(text).errors, ElementsAre("r.yaml:1:1: not YAML: nothing begins like this"))
+        << text;
+  }
+  EXPECT_THAT(Read("[nats]\n, b\n").errors, Not(IsEmpty()));
 }
 
 TEST(YamlSourceTest, UnknownKeysAreErrorsWithTheirPlaceAndASuggestion) {
