@@ -62,6 +62,7 @@ bool ConsumeMember(absl::string_view key, absl::string_view* text, StoredReply* 
     reply->duplicate = true;
     return true;
   }
+  reply->duplicate = false;
   return Consume("false", text);
 }
 
