@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "server/errors/errors.h"
@@ -41,6 +42,16 @@ absl::StatusOr<std::string> ParsePageToken(absl::string_view token, absl::string
       absl::StrSplit(decoded, absl::MaxSplits('/', 1));
   if (parts.first != FilterMark(filter) || parts.second.empty()) return error::PageTokenInvalid();
   return parts.second;
+}
+
+absl::StatusOr<uint64_t> ParseSequenceToken(absl::string_view token, absl::string_view filter) {
+  const absl::StatusOr<std::string> position = ParsePageToken(token, filter);
+  if (!position.ok()) return position.status();
+  uint64_t sequence = 0;
+  if (!position->empty() && !absl::SimpleAtoi(*position, &sequence)) {
+    return error::PageTokenInvalid();
+  }
+  return sequence;
 }
 
 }  // namespace router

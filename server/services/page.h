@@ -20,6 +20,10 @@ std::string MakePageToken(absl::string_view position, absl::string_view filter);
 // ours or was made for another filter.
 absl::StatusOr<std::string> ParsePageToken(absl::string_view token, absl::string_view filter);
 
+// The same for lists in order of sequence, whose position is the last sequence listed: 0 where
+// there is no token.
+absl::StatusOr<uint64_t> ParseSequenceToken(absl::string_view token, absl::string_view filter);
+
 }  // namespace router
 
 #endif  // ROUTER_SERVER_SERVICES_PAGE_H_

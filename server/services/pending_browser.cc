@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "server/errors/errors.h"
 #include "server/services/list_filters.h"
@@ -26,10 +25,9 @@ absl::StatusOr<PendingBrowser::Page> PendingBrowser::List(absl::string_view filt
   if (!filter.ok()) return filter.status();
   const absl::StatusOr<int64_t> size = PageSize(page_size);
   if (!size.ok()) return size.status();
-  const absl::StatusOr<std::string> position = ParsePageToken(page_token, filter_text);
+  const absl::StatusOr<uint64_t> position = ParseSequenceToken(page_token, filter_text);
   if (!position.ok()) return position.status();
-  uint64_t after = 0;
-  if (!position->empty() && !absl::SimpleAtoi(*position, &after)) return error::PageTokenInvalid();
+  uint64_t after = *position;
 
   Page page;
   int64_t page_bytes = 0;
