@@ -15,6 +15,10 @@ constexpr uint64_t kSendingLeap = 8192;
 // How soon it is seen that damage was acknowledged.
 constexpr absl::Duration kDamageRefreshPeriod = absl::Milliseconds(500);
 
+// Unused space is given back when nothing has happened for so long: it may be used again, and what
+// is moved for it may be about to leave.
+constexpr absl::Duration kQuiet = absl::Seconds(1);
+
 PendingStore::Options StoreOptions(const SqlitePendingQueue::Options& options) {
   PendingStore::Options store;
   store.directory = options.directory;
@@ -210,9 +214,16 @@ bool SqlitePendingQueue::IsIdle() const {
   return !HasWork();
 }
 
+bool SqlitePendingQueue::IsQuiet() const {
+  absl::MutexLock lock(&mutex_);
+  return !mutex_.AwaitWithTimeout(absl::Condition(this, &SqlitePendingQueue::HasWork), kQuiet);
+}
+
 SqlitePendingQueue::Phase SqlitePendingQueue::WaitForWork(PendingInbox* work) {
   work->clear();
-  while (IsIdle() && writer_.ShrinkSome()) {
+  if (IsQuiet()) {
+    while (IsIdle() && writer_.ShrinkSome()) {
+    }
   }
   writer_.RefreshDamage();
   const bool has_damage = writer_.has_damage();

@@ -99,6 +99,8 @@ class SqlitePendingQueue : public PendingQueue {
   void Refuse(const PendingInbox& work);
   bool HasWork() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   bool IsIdle() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Waits for work, and returns whether there was none for a while.
+  bool IsQuiet() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   Observer* observer_ = nullptr;  // Set by Open, before the thread.
   PendingWriter writer_;          // For the writer thread, but for its GetStats.
