@@ -66,9 +66,12 @@ Logger::Options LoggerOptionsOf(const Settings& settings) {
   return options;
 }
 
-Telemetry::Options TelemetryOptionsOf(const Settings& settings, SpanBuffer* spans) {
-  return {settings.pending_full_policy, settings.nats_max_pending_operations,
-          settings.nats_on_exhausted, spans};
+Telemetry::Options TelemetryOptionsOf(const Settings& settings) {
+  Telemetry::Options options;
+  options.full_policy = settings.pending_full_policy;
+  options.queue_count_max = settings.nats_max_pending_operations;
+  options.on_exhausted = settings.nats_on_exhausted;
+  return options;
 }
 
 OtlpExporter::Options OtlpOptionsOf(const Settings& settings) {

@@ -24,8 +24,8 @@
 namespace router {
 
 Logger::Options LoggerOptionsOf(const Settings& settings);
-// `spans` may be null.
-Telemetry::Options TelemetryOptionsOf(const Settings& settings, SpanBuffer* spans);
+// Without the queue and the spans.
+Telemetry::Options TelemetryOptionsOf(const Settings& settings);
 OtlpExporter::Options OtlpOptionsOf(const Settings& settings);
 HttpPost::Options HttpPostOptionsOf(const Settings& settings);
 // Of settings that have been checked.

@@ -79,11 +79,12 @@ struct Router::Parts {
         spans(settings.otlp_endpoint.empty()
                   ? nullptr
                   : std::make_unique<SpanBuffer>(settings.otlp_buffer_spans, &metrics)),
-        telemetry(TelemetryOptionsOf(settings, spans.get()), clock, &metrics, &log, [this] {
+        telemetry(MakeTelemetryOptions(), clock, &metrics, &log, [this] {
           if (settings.nats_on_exhausted == "fail_open") fail_open->OnExhausted();
         }) {}
 
   absl::Status OpenState();
+  Telemetry::Options MakeTelemetryOptions();
   void StartExporter();
   absl::Status OpenDelivery();
   absl::Status Serve();
@@ -126,6 +127,13 @@ struct Router::Parts {
   absl::Notification stopping;
   std::thread ticker;
 };
+
+Telemetry::Options Router::Parts::MakeTelemetryOptions() {
+  Telemetry::Options options = TelemetryOptionsOf(settings);
+  options.queue_count = [this] { return dispatcher->GetLedger().queued_count; };
+  options.spans = spans.get();
+  return options;
+}
 
 void Router::Parts::StartExporter() {
   if (spans == nullptr) return;

@@ -141,7 +141,7 @@ void Telemetry::LogFailure(const Operation& operation) {
 
 void Telemetry::LogQueueFull(const Operation& operation) {
   log_->RepeatingEvent(LogLevel::kWarn, "NATS_QUEUE_FULL", operation.status.message(),
-                       {{"queue_size", options_.queue_count_max},
+                       {{"queue_size", options_.queue_count()},
                         {"max_size", options_.queue_count_max},
                         {"policy", options_.full_policy},
                         {"trace_id", FindTraceId(operation.message.headers)}});
@@ -204,7 +204,7 @@ void Telemetry::OnRemoved(int64_t count, RemovalCause cause) {
       metrics_->nats_pending_operations_dropped_total.Increment(count);
       log_->RepeatingEvent(LogLevel::kWarn, "NATS_QUEUE_FULL",
                            "the oldest queued messages were dropped to make room",
-                           {{"queue_size", options_.queue_count_max},
+                           {{"queue_size", options_.queue_count()},
                             {"max_size", options_.queue_count_max},
                             {"policy", options_.full_policy},
                             {"dropped", count},

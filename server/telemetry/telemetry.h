@@ -27,7 +27,9 @@ class Telemetry final : public PublishObserver, public DrainObserver {
   struct Options {
     std::string full_policy;  // For the log.
     int64_t queue_count_max = 0;
-    std::string on_exhausted;     // For the log.
+    std::string on_exhausted;  // For the log.
+    // For the log: operations in the queue now. Called with no lock held; may take one.
+    std::function<int64_t()> queue_count = [] { return int64_t{0}; };
     SpanBuffer* spans = nullptr;  // Where spans of deliveries from the queue go; null: nowhere.
   };
 

@@ -72,7 +72,11 @@ class TelemetryTest : public ::testing::Test {
   SpanBuffer spans_{100, &metrics_};
   int exhausted_ = 0;
   Telemetry telemetry_{
-      {"reject", 3, "keep_queueing", &spans_}, &clock_, &metrics_, &log_, [this] { ++exhausted_; }};
+      {"reject", 3, "keep_queueing", [this] { return rig_.ledger().queued_count; }, &spans_},
+      &clock_,
+      &metrics_,
+      &log_,
+      [this] { ++exhausted_; }};
   RouterRig rig_;
 };
 
@@ -281,6 +285,18 @@ TEST_F(TelemetryTest, FullQueueIsLogged) {
   EXPECT_EQ(event["max_size"], 3);
   EXPECT_EQ(event["policy"], "reject");
   OnlyEvent("NATS_PUBLISH_WITH_ACK_ERROR");
+}
+
+TEST_F(TelemetryTest, AQueueThatIsFullBeforeItsLimitIsLoggedAsItIs) {
+  rig_.Queue({"k"});
+  Operation operation;
+  operation.was_asked = true;
+  operation.outcome = Outcome::kRejected;
+  operation.status = error::SpoolFull("no space");
+  Operation* const operations[] = {&operation};
+  telemetry_.OnAnswered(operations);
+  EXPECT_EQ(OnlyEvent("NATS_QUEUE_FULL")["queue_size"], 1);
+  EXPECT_EQ(OnlyEvent("NATS_QUEUE_FULL")["max_size"], 3);
 }
 
 TEST_F(TelemetryTest, FullWindowIsNotAFullQueue) {
