@@ -15,6 +15,7 @@ RUNTIME="
   curl
   libabsl20220623
   libcivetweb1
+  libcurl4
   libgrpc++1.51
   libnats3.4
   libprometheus-cpp-core1.0
@@ -36,6 +37,7 @@ BUILD="
   libabsl-dev
   libbenchmark-dev
   libcivetweb-dev
+  libcurl4-openssl-dev
   libgmock-dev
   libgrpc++-dev
   libgtest-dev
@@ -55,6 +57,7 @@ BUILD="
 TEST="
   clang-14
   clang-format-14
+  jq
   openssl
   prometheus
   prometheus-alertmanager

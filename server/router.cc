@@ -39,6 +39,9 @@
 #include "server/services/reflection_v1.h"
 #include "server/status/router_status.h"
 #include "server/telemetry/telemetry.h"
+#include "server/tracing/http_post.h"
+#include "server/tracing/otlp_exporter.h"
+#include "server/tracing/span_buffer.h"
 #include "transports/factory.h"
 
 namespace router {
@@ -52,6 +55,8 @@ constexpr absl::Duration kTickInterval = absl::Milliseconds(20);
 constexpr int kTicksPerWake = 50;
 // Answers that are ready still have to get out after the last message is settled.
 constexpr absl::Duration kFlushTimeout = absl::Seconds(1);
+// And the spans that have not been exported.
+constexpr absl::Duration kExportTimeout = absl::Seconds(1);
 
 std::vector<std::string> ServiceNames(const Settings& settings) {
   std::vector<std::string> names = {kPublisherServiceName, kAdminServiceName,
@@ -71,11 +76,16 @@ struct Router::Parts {
         clock(SystemClock()),
         log(LoggerOptionsOf(settings), clock),
         metrics(kRouterVersion, kBuildCommit),
-        telemetry(TelemetryOptionsOf(settings), clock, &metrics, &log, [this] {
+        spans(settings.otlp_endpoint.empty()
+                  ? nullptr
+                  : std::make_unique<SpanBuffer>(settings.otlp_buffer_spans, &metrics)),
+        telemetry(MakeTelemetryOptions(), clock, &metrics, &log, [this] {
           if (settings.nats_on_exhausted == "fail_open") fail_open->OnExhausted();
         }) {}
 
   absl::Status OpenState();
+  Telemetry::Options MakeTelemetryOptions();
+  void StartExporter();
   absl::Status OpenDelivery();
   absl::Status Serve();
   absl::Status ServeGrpc();
@@ -95,6 +105,9 @@ struct Router::Parts {
   std::unique_ptr<ModeController> mode;
   std::unique_ptr<AuditLog> audit;
   std::unique_ptr<FailOpenSwitch> fail_open;
+  std::unique_ptr<SpanBuffer> spans;  // Null unless they are exported; so are the next two.
+  std::unique_ptr<HttpPost> otlp_post;
+  std::unique_ptr<OtlpExporter> exporter;
   Telemetry telemetry;
   std::unique_ptr<SqlitePendingQueue> queue;
   std::unique_ptr<Transport> transport;
@@ -114,6 +127,23 @@ struct Router::Parts {
   absl::Notification stopping;
   std::thread ticker;
 };
+
+Telemetry::Options Router::Parts::MakeTelemetryOptions() {
+  Telemetry::Options options = TelemetryOptionsOf(settings);
+  options.queue_count = [this] { return dispatcher->GetLedger().queued_count; };
+  options.spans = spans.get();
+  return options;
+}
+
+void Router::Parts::StartExporter() {
+  if (spans == nullptr) return;
+  otlp_post = std::make_unique<HttpPost>(HttpPostOptionsOf(settings),
+                                         [this] { return exporter->gives_up(); });
+  exporter = std::make_unique<OtlpExporter>(
+      OtlpOptionsOf(settings), [this](absl::string_view body) { return otlp_post->Send(body); },
+      clock, spans.get(), &metrics, &log);
+  exporter->Start();
+}
 
 // What has to be remembered across restarts.
 absl::Status Router::Parts::OpenState() {
@@ -216,8 +246,9 @@ absl::Status Router::Parts::ServeHttp() {
 }
 
 absl::Status Router::Parts::ServeGrpc() {
-  publisher_service = std::make_unique<PublisherService>(
-      PublisherServiceOptionsOf(settings), clock, dispatcher.get(), transport.get(), &metrics);
+  publisher_service =
+      std::make_unique<PublisherService>(PublisherServiceOptionsOf(settings), clock,
+                                         dispatcher.get(), transport.get(), &metrics, spans.get());
   AdminService::Parts admin;
   admin.constants = StatusConstantsOf(settings);
   admin.config = config.effective;
@@ -327,6 +358,7 @@ void Router::Parts::Stop() {
     publisher_service->Shutdown();
     grpc_server->Wait();
   }
+  if (exporter != nullptr) exporter->Stop(kExportTimeout);
   if (http != nullptr) http->Stop();
   metrics.SetGaugeProvider(nullptr);
   if (!served) return;
@@ -338,6 +370,7 @@ void Router::Parts::Stop() {
 
 absl::StatusOr<std::unique_ptr<Router>> Router::Start(const LoadedConfig& config) {
   auto parts = std::make_unique<Parts>(config);
+  parts->StartExporter();
   for (absl::Status (Parts::*step)() : {&Parts::OpenState, &Parts::OpenDelivery, &Parts::Serve}) {
     absl::Status status = (parts.get()->*step)();
     if (status.ok()) continue;

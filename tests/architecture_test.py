@@ -13,6 +13,7 @@ ONLY_IN = [
     (r"prometheus/.*", r"server/metrics/.*"),
     (r"sqlite3\.h", r"server/pending/.*"),
     (r"civetweb\.h", r"server/http/.*"),
+    (r"curl/.*", r"server/tracing/http_post\.cc"),
     (r"yaml-cpp/.*", r"server/config/.*|clients/.*"),
     (r"grpcpp/.*|grpc/.*|.*\.grpc\.pb\.h",
      r"server/services/.*|server/errors/status_conversion\..*|server/router\..*|server/options\..*|server/main\.cc|"

@@ -35,7 +35,8 @@ int64_t OperationSize(const Message& message, absl::string_view ordering_key);
 uint64_t HashMessageId(absl::string_view message_id);
 
 // A hash of what two publishes with one message id must have in common to be the same message:
-// subject, payload, headers in any order, ordering key and guarantee. Stable: it is stored.
+// subject, payload, headers in any order but those that name a trace (a repetition is another span
+// of it), ordering key and guarantee. Stable: it is stored.
 uint64_t HashContent(const Message& message, absl::string_view ordering_key);
 
 class PublishBatch;

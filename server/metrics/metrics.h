@@ -60,6 +60,12 @@ struct DeliveryLatencyHistograms {
   Histogram queued;
 };
 
+// Spans that were never exported.
+struct SpanDropCounters {
+  Counter buffer_full;
+  Counter export_failed;
+};
+
 // Messages that became dead letters.
 struct DeadLetterCounters {
   Counter refused;
@@ -145,6 +151,11 @@ class Metrics {
   Counter messages_purged_total;
   Histogram spool_fsync_seconds;
   SpoolErrorCounters spool_errors;  // …_total{op}
+
+  // Exporting spans.
+  Counter otlp_spans_exported_total;
+  SpanDropCounters otlp_spans_dropped;  // …_total{reason}
+  Counter otlp_export_failures_total;
 
  private:
   using MethodName = std::pair<std::string, std::string>;  // Service, method.

@@ -13,11 +13,13 @@
 #include "server/errors/errors.h"
 #include "server/errors/status_conversion.h"
 #include "server/services/completion_tag.h"
+#include "server/services/publish_trace.h"
 
 namespace router {
 namespace {
 
 struct PublishMethod {
+  static constexpr absl::string_view kName = "Publish";
   using Request = v1::PublishRequest;
   using Response = v1::PublishResponse;
   using Writer = grpc::ServerAsyncResponseWriter<Response>;
@@ -43,6 +45,7 @@ struct PublishMethod {
 };
 
 struct PublishBatchMethod {
+  static constexpr absl::string_view kName = "PublishBatch";
   using Request = v1::PublishBatchRequest;
   using Response = v1::PublishBatchResponse;
   using Writer = grpc::ServerAsyncResponseWriter<Response>;
@@ -101,12 +104,14 @@ class UnaryCall {
     }
     new UnaryCall(context_, queue_);
     start_time_ = context_->clock->SteadyNow();
+    trace_ = PublishTrace::Begin(ReadCallerTrace(server_context_), context_->spans);
     const absl::Status checked = Method::Check(request_);
     if (!checked.ok()) return Finish(checked);
     const typename Method::Messages messages = Method::MessagesOf(request_);
     batch_.emplace(this, messages.size());
     batch_->start_time = start_time_;
     batch_->caller_deadline = CallerDeadline(server_context_, start_time_);
+    if (trace_ != nullptr) storage_.trace_headers = trace_->headers();
     FillOperations(messages, context_->transport->max_payload_bytes(), context_->clock->WallNow(),
                    &context_->ids, &storage_, &*batch_);
     context_->dispatcher->Publish(&*batch_);
@@ -116,8 +121,12 @@ class UnaryCall {
 
   void Finish(const absl::Status& status) {
     const grpc::Status grpc_status = ToGrpcStatus(status);
-    Method::Metrics(*context_)->Handled(
-        grpc_status.error_code(), absl::FromChrono(context_->clock->SteadyNow() - start_time_));
+    const absl::Duration duration = absl::FromChrono(context_->clock->SteadyNow() - start_time_);
+    Method::Metrics(*context_)->Handled(grpc_status.error_code(), duration);
+    if (trace_ != nullptr) {
+      trace_->End(Method::kName, batch_.has_value() ? &*batch_ : nullptr, status,
+                  context_->clock->WallNow(), duration);
+    }
     if (grpc_status.ok()) {
       responder_.Finish(response_, grpc_status, &finished_);
     } else {
@@ -135,6 +144,7 @@ class UnaryCall {
   typename Method::Request request_;
   typename Method::Response response_;
   typename Method::Writer responder_;
+  std::unique_ptr<PublishTrace> trace_;  // Null for a call without one.
   OperationStorage storage_;
   absl::optional<Batch> batch_;
   SteadyTime start_time_;

@@ -14,6 +14,7 @@
 #include "server/errors/status_conversion.h"
 #include "server/services/completion_tag.h"
 #include "server/services/publish_call.h"
+#include "server/services/publish_trace.h"
 #include "server/services/stream_answers.h"
 
 namespace router {
@@ -45,6 +46,7 @@ class PublishStream {
     const std::unique_ptr<v1::PublishStreamRequest> request;
     const uint64_t first_number;
     const int64_t size_bytes;
+    std::unique_ptr<PublishTrace> trace;  // Null on a stream without one.
     OperationStorage storage;
   };
 
@@ -55,6 +57,7 @@ class PublishStream {
     }
     AwaitPublishStream(context_, queue_);
     start_time_ = context_->clock->SteadyNow();
+    caller_trace_ = ReadCallerTrace(server_context_);
     absl::MutexLock lock(&mutex_);
     Read();
   }
@@ -78,6 +81,8 @@ class PublishStream {
     }
     const absl::Span<const v1::Message* const> messages =
         absl::MakeConstSpan(frame->request->messages().data(), frame->request->messages_size());
+    frame->trace = PublishTrace::Begin(caller_trace_, context_->spans);
+    if (frame->trace != nullptr) frame->storage.trace_headers = frame->trace->headers();
     FillOperations(messages, context_->transport->max_payload_bytes(), context_->clock->WallNow(),
                    &context_->ids, &frame->storage, frame.get());
     context_->dispatcher->Publish(frame.release());
@@ -102,6 +107,10 @@ class PublishStream {
   // Called by the thread that settled the frame's last message.
   void OnFrameDone(Frame* frame) {
     std::unique_ptr<Frame> owned(frame);
+    if (frame->trace != nullptr) {
+      frame->trace->End("PublishStream", frame, absl::OkStatus(), context_->clock->WallNow(),
+                        absl::FromChrono(context_->clock->SteadyNow() - frame->start_time));
+    }
     absl::MutexLock lock(&mutex_);
     const int64_t count = static_cast<int64_t>(frame->operations().size());
     unanswered_messages_ -= count;
@@ -173,6 +182,7 @@ class PublishStream {
   MemberTag<PublishStream> finish_{this, &PublishStream::OnFinished};
   grpc::ServerContext server_context_;
   SteadyTime start_time_;
+  absl::optional<CallerTrace> caller_trace_;
 
   absl::Mutex mutex_;
   grpc::ServerAsyncReaderWriter<v1::PublishStreamResponse, v1::PublishStreamRequest> stream_

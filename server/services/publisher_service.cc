@@ -22,11 +22,13 @@ void Serve(grpc::ServerCompletionQueue* queue) {
 }  // namespace
 
 PublisherService::PublisherService(const PublisherServiceOptions& options, Clock* clock,
-                                   Dispatcher* dispatcher, Transport* transport, Metrics* metrics) {
+                                   Dispatcher* dispatcher, Transport* transport, Metrics* metrics,
+                                   SpanBuffer* spans) {
   context_.options = options;
   context_.clock = clock;
   context_.dispatcher = dispatcher;
   context_.transport = transport;
+  context_.spans = spans;
   context_.publish_metrics = metrics->GrpcMethod(kService, "Publish");
   context_.publish_batch_metrics = metrics->GrpcMethod(kService, "PublishBatch");
   context_.publish_stream_metrics = metrics->GrpcMethod(kService, "PublishStream");

@@ -16,6 +16,7 @@
 #include "server/dispatcher/dispatcher.h"
 #include "server/metrics/metrics.h"
 #include "server/services/message_conversion.h"
+#include "server/tracing/span_buffer.h"
 #include "transports/transport.h"
 
 namespace router {
@@ -55,6 +56,7 @@ struct PublisherContext {
   Clock* clock;
   Dispatcher* dispatcher;
   Transport* transport;
+  SpanBuffer* spans;  // Null: no spans are recorded.
   MessageIdSource ids;
   GrpcMethodMetrics* publish_metrics;
   GrpcMethodMetrics* publish_batch_metrics;
@@ -68,9 +70,9 @@ struct PublisherContext {
 // No policy lives here.
 class PublisherService {
  public:
-  // Borrows everything, for its lifetime.
+  // Borrows everything, for its lifetime. `spans` may be null.
   PublisherService(const PublisherServiceOptions& options, Clock* clock, Dispatcher* dispatcher,
-                   Transport* transport, Metrics* metrics);
+                   Transport* transport, Metrics* metrics, SpanBuffer* spans);
   // Shutdown must have been called, if Start was.
   ~PublisherService();
 
