@@ -5,8 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
-#include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/server_builder.h>
 
 #include "absl/strings/str_cat.h"
@@ -34,9 +32,10 @@
 #include "server/services/admin_service.h"
 #include "server/services/dead_letters.h"
 #include "server/services/fault_injection_service.h"
+#include "server/services/health_service.h"
 #include "server/services/method_metrics.h"
 #include "server/services/publisher_service.h"
-#include "server/services/reflection_v1.h"
+#include "server/services/reflection_service.h"
 #include "server/status/router_status.h"
 #include "server/telemetry/telemetry.h"
 #include "server/tracing/http_post.h"
@@ -116,10 +115,11 @@ struct Router::Parts {
   std::unique_ptr<DeadLetters> dead_letters;
   std::unique_ptr<StatusReporter> status;
   std::unique_ptr<HttpServer> http;
+  HealthService health_service;
   std::unique_ptr<PublisherService> publisher_service;
   std::unique_ptr<AdminService> admin_service;
   std::unique_ptr<FaultInjectionService> fault_injection_service;
-  std::unique_ptr<ReflectionServiceV1> reflection_service;
+  std::unique_ptr<ReflectionService> reflection_service;
   std::unique_ptr<grpc::Server> grpc_server;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections;
   std::unique_ptr<Listener> listener;  // Hands over to `connections`.
@@ -212,6 +212,8 @@ absl::Status Router::Parts::Serve() {
   if (absl::Status started = dispatcher->Start(drainer.get()); !started.ok()) return started;
   drainer->Start();
   if (absl::Status served = ServeGrpc(); !served.ok()) return served;
+  health_service.Start(publisher_service->queue());
+  reflection_service->Start(publisher_service->queue());
   publisher_service->Start();
   AcceptConnections();
   ticker = std::thread(&Parts::Tick, this);
@@ -264,18 +266,17 @@ absl::Status Router::Parts::ServeGrpc() {
   admin_service = std::make_unique<AdminService>(std::move(admin));
   // Keeps the descriptor of the health service in the program, for reflection.
   google::protobuf::LinkMessageReflection<grpc::health::v1::HealthCheckRequest>();
-  reflection_service = std::make_unique<ReflectionServiceV1>(ServiceNames(settings));
+  reflection_service = std::make_unique<ReflectionService>(ServiceNames(settings));
 
-  grpc::EnableDefaultHealthCheckService(true);
-  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   ApplyGrpcLimits(settings, &builder);
   connections = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
       grpc::InsecureServerCredentials());
   publisher_service->Register(&builder);
+  health_service.Register(&builder);
+  reflection_service->Register(&builder);
   builder.RegisterService(admin_service.get());
-  builder.RegisterService(reflection_service.get());
   if (settings.enable_fault_injection) {
     fault_injection_service = std::make_unique<FaultInjectionService>(&faults, &log);
     builder.RegisterService(fault_injection_service.get());
@@ -325,14 +326,13 @@ void Router::Parts::Tick() {
 // Liveness is served by the process being there. Readiness does not fail because the broker is
 // away: queueing is what the router is for.
 void Router::Parts::SetServing(bool serving) {
-  grpc::HealthCheckServiceInterface* health = grpc_server->GetHealthCheckService();
-  health->SetServingStatus("liveness", true);
-  health->SetServingStatus("spool", serving && !queue->GetStats().damage.any());
+  health_service.SetServing("liveness", true);
+  health_service.SetServing("spool", serving && !queue->GetStats().damage.any());
   for (const char* name : {"", "readiness", kPublisherServiceName, kAdminServiceName}) {
-    health->SetServingStatus(name, serving);
+    health_service.SetServing(name, serving);
   }
   if (settings.enable_fault_injection) {
-    health->SetServingStatus(kFaultInjectionServiceName, serving);
+    health_service.SetServing(kFaultInjectionServiceName, serving);
   }
 }
 
@@ -354,6 +354,7 @@ void Router::Parts::Stop() {
   if (queue != nullptr) queue->Close();
   if (listener != nullptr) listener->Stop();
   if (grpc_server != nullptr) {
+    health_service.Stop();
     grpc_server->Shutdown(absl::ToChronoTime(clock->WallNow() + kFlushTimeout));
     publisher_service->Shutdown();
     grpc_server->Wait();

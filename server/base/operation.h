@@ -68,10 +68,18 @@ struct Operation : Delivery {
 // operations point into, by way of the subclass.
 class PublishBatch {
  public:
-  explicit PublishBatch(size_t count) : operations_(count), unanswered_(count) {}
+  explicit PublishBatch(size_t count = 0) : operations_(count), unanswered_(count) {}
   virtual ~PublishBatch() = default;
   PublishBatch(const PublishBatch&) = delete;
   PublishBatch& operator=(const PublishBatch&) = delete;
+
+  // Makes it a new batch of `count` operations, in the memory of the last one, which is done.
+  void Reset(size_t count) {
+    operations_.clear();
+    operations_.resize(count);
+    caller_deadline = SteadyTime::max();
+    unanswered_.store(count, std::memory_order_relaxed);
+  }
 
   std::vector<Operation>& operations() { return operations_; }
 

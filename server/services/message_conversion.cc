@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "absl/random/random.h"
-#include "absl/strings/str_format.h"
 #include "server/errors/status_conversion.h"
 #include "server/tracing/trace_context.h"
 #include "server/validation/validation.h"
@@ -13,6 +12,13 @@ namespace {
 
 static_assert(MessageIdSource::kIdBytes == kGeneratedMessageIdBytes,
               "the size limit counts the ids that are made here");
+
+constexpr size_t kInstanceDigits = 16;
+
+// The last `digits` of a number.
+void PutHex(uint64_t number, size_t digits, char* text) {
+  for (size_t i = digits; i > 0; --i, number >>= 4) text[i - 1] = "0123456789abcdef"[number & 0xf];
+}
 
 absl::string_view View(const std::string& text) { return text; }
 
@@ -70,7 +76,10 @@ MessageIdSource::MessageIdSource() : instance_(absl::Uniform<uint64_t>(absl::Bit
 
 void MessageIdSource::Append(std::string* ids) {
   const uint64_t number = next_.fetch_add(1, std::memory_order_relaxed);
-  absl::StrAppendFormat(ids, "%016x%012x", instance_, number);
+  char id[kIdBytes];
+  PutHex(instance_, kInstanceDigits, id);
+  PutHex(number, kIdBytes - kInstanceDigits, id + kInstanceDigits);
+  ids->append(id, kIdBytes);
 }
 
 void FillOperations(absl::Span<const v1::Message* const> messages, int64_t max_payload_bytes,

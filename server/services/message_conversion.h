@@ -36,6 +36,13 @@ struct OperationStorage {
 
   std::string message_ids;
   std::vector<Header> headers;
+
+  // For another batch, in the same memory.
+  void Clear() {
+    trace_headers = {};
+    message_ids.clear();
+    headers.clear();
+  }
 };
 
 // Validates `messages` and makes them the operations of `batch`, which has one for each. Those that

@@ -1,21 +1,21 @@
 #ifndef ROUTER_SERVER_SERVICES_PUBLISHER_SERVICE_H_
 #define ROUTER_SERVER_SERVICES_PUBLISHER_SERVICE_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
-#include <thread>
+#include <utility>
 #include <vector>
 
-#include <grpcpp/completion_queue.h>
 #include <grpcpp/server_builder.h>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "router/v1/publisher.grpc.pb.h"
 #include "server/base/clock.h"
 #include "server/dispatcher/dispatcher.h"
 #include "server/metrics/metrics.h"
+#include "server/services/call_queue.h"
 #include "server/services/message_conversion.h"
+#include "server/services/publish_frame.h"
 #include "server/tracing/span_buffer.h"
 #include "transports/transport.h"
 
@@ -25,29 +25,6 @@ struct PublisherServiceOptions {
   int threads = 1;                         // Each with a completion queue of its own.
   int64_t stream_window_messages = 65536;  // Unanswered per stream, before it is no longer read.
   int64_t stream_window_bytes = int64_t{16} << 20;
-};
-
-// How many handlers there are, so that their queues are shut down after the last one only.
-// Thread-safe.
-class HandlerCount {
- public:
-  void Add() {
-    absl::MutexLock lock(&mutex_);
-    ++count_;
-  }
-  void Remove() {
-    absl::MutexLock lock(&mutex_);
-    --count_;
-  }
-  void WaitUntilNone() {
-    absl::MutexLock lock(&mutex_);
-    const auto none = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return count_ == 0; };
-    mutex_.Await(absl::Condition(&none));
-  }
-
- private:
-  absl::Mutex mutex_;
-  int64_t count_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 // What the handlers share. All of it outlives them.
@@ -62,12 +39,27 @@ struct PublisherContext {
   GrpcMethodMetrics* publish_batch_metrics;
   GrpcMethodMetrics* publish_stream_metrics;
   v1::PublisherService::AsyncService service;
-  HandlerCount handlers;
 };
 
-// PublisherService on completion queues: one thread each, which parses, validates and hands batches
-// to the dispatcher, and never blocks. Answers are sent from the threads that settle the messages.
-// No policy lives here.
+// A call queue and what the handlers on it share.
+struct PublishQueue {
+  PublishQueue(PublisherContext* context, std::unique_ptr<grpc::ServerCompletionQueue> queue)
+      : context(context), calls(std::move(queue)) {}
+
+  PublisherContext* const context;
+  CallQueue calls;
+
+  // Unary calls that have come in and are not answered.
+  std::atomic<int64_t> unanswered_calls{0};
+
+  // Of the queue's thread: handlers that wait for a call, and frames to be used again.
+  int waiting_publish = 0;
+  int waiting_publish_batch = 0;
+  PublishFramePool frames;
+};
+
+// PublisherService on call queues, whose threads parse, validate, hand batches to the dispatcher
+// and send the answers, and never block. No policy lives here.
 class PublisherService {
  public:
   // Borrows everything, for its lifetime. `spans` may be null.
@@ -81,13 +73,15 @@ class PublisherService {
   // After the server was built.
   void Start();
 
+  // A queue that handlers of other services may use too, between Register and Shutdown.
+  CallQueue* queue() const { return &queues_.front()->calls; }
+
   // Ends the threads. Call after Server::Shutdown has returned and every message has been answered.
   void Shutdown();
 
  private:
   PublisherContext context_;
-  std::vector<std::unique_ptr<grpc::ServerCompletionQueue>> queues_;
-  std::vector<std::thread> threads_;
+  std::vector<std::unique_ptr<PublishQueue>> queues_;
 };
 
 }  // namespace router

@@ -1,8 +1,9 @@
-#include "server/services/reflection_v1.h"
+#include "server/services/reflection_service.h"
 
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/descriptor.pb.h>
-#include <grpcpp/support/server_callback.h>
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/async_stream.h>
 
 #include <set>
 #include <utility>
@@ -18,59 +19,80 @@ using ::google::protobuf::Descriptor;
 using ::google::protobuf::DescriptorPool;
 using ::google::protobuf::FieldDescriptor;
 using ::google::protobuf::FileDescriptor;
-using ::grpc::reflection::v1::ServerReflectionRequest;
-using ::grpc::reflection::v1::ServerReflectionResponse;
+
+// The two versions of the API differ in nothing but their names.
+struct V1 {
+  using Service = grpc::reflection::v1::ServerReflection::AsyncService;
+  using Request = grpc::reflection::v1::ServerReflectionRequest;
+  using Response = grpc::reflection::v1::ServerReflectionResponse;
+};
+struct V1Alpha {
+  using Service = grpc::reflection::v1alpha::ServerReflection::AsyncService;
+  using Request = grpc::reflection::v1alpha::ServerReflectionRequest;
+  using Response = grpc::reflection::v1alpha::ServerReflectionResponse;
+};
 
 constexpr size_t kShownBytesMax = 128;
 
 const DescriptorPool& Pool() { return *DescriptorPool::generated_pool(); }
 
 // One stream: reads a request, answers it, reads the next. Deletes itself at the end.
-class ReflectionStream final
-    : public grpc::ServerBidiReactor<ServerReflectionRequest, ServerReflectionResponse> {
+template <typename Version>
+class ReflectionStream {
  public:
-  explicit ReflectionStream(const std::vector<std::string>& services) : services_(services) {
-    StartRead(&request_);
+  ReflectionStream(typename Version::Service* service, const std::vector<std::string>* services,
+                   CallQueue* queue)
+      : service_(service), services_(services), queue_(queue) {
+    queue_->AddHandler();
+    service_->RequestServerReflectionInfo(&server_context_, &stream_, queue_->get(), queue_->get(),
+                                          &requested_);
   }
+  ~ReflectionStream() { queue_->RemoveHandler(); }
 
-  void OnReadDone(bool ok) override {
-    if (!ok) {
-      Finish(grpc::Status::OK);
+ private:
+  using Request = typename Version::Request;
+  using Response = typename Version::Response;
+
+  void OnRequested(bool ok) {
+    if (!ok) {  // The server is shutting down.
+      delete this;
       return;
     }
+    new ReflectionStream(service_, services_, queue_);
+    stream_.Read(&request_, &read_);
+  }
+
+  void OnRead(bool ok) {
+    if (!ok) return stream_.Finish(grpc::Status::OK, &finished_);
     response_.Clear();
     response_.set_valid_host(request_.host());
     *response_.mutable_original_request() = request_;
     Answer();
-    StartWrite(&response_);
+    stream_.Write(response_, &written_);
   }
 
-  void OnWriteDone(bool ok) override {
-    if (ok) {
-      StartRead(&request_);
-    } else {
-      Finish(grpc::Status::CANCELLED);
-    }
+  void OnWritten(bool ok) {
+    if (!ok) return stream_.Finish(grpc::Status::CANCELLED, &finished_);
+    stream_.Read(&request_, &read_);
   }
 
-  void OnDone() override { delete this; }
+  void OnFinished(bool) { delete this; }
 
- private:
   void Answer() {
     switch (request_.message_request_case()) {
-      case ServerReflectionRequest::kFileByFilename:
+      case Request::kFileByFilename:
         return AnswerFile(Pool().FindFileByName(request_.file_by_filename()), "file",
                           request_.file_by_filename());
-      case ServerReflectionRequest::kFileContainingSymbol:
+      case Request::kFileContainingSymbol:
         return AnswerFile(Pool().FindFileContainingSymbol(request_.file_containing_symbol()),
                           "symbol", request_.file_containing_symbol());
-      case ServerReflectionRequest::kFileContainingExtension:
+      case Request::kFileContainingExtension:
         return AnswerExtension();
-      case ServerReflectionRequest::kAllExtensionNumbersOfType:
+      case Request::kAllExtensionNumbersOfType:
         return AnswerExtensionNumbers();
-      case ServerReflectionRequest::kListServices:
+      case Request::kListServices:
         return AnswerServices();
-      case ServerReflectionRequest::MESSAGE_REQUEST_NOT_SET:
+      case Request::MESSAGE_REQUEST_NOT_SET:
         break;
     }
     AnswerError(grpc::StatusCode::INVALID_ARGUMENT, "the request asks for nothing");
@@ -117,7 +139,7 @@ class ReflectionStream final
 
   void AnswerServices() {
     auto* list = response_.mutable_list_services_response();
-    for (const std::string& service : services_) list->add_service()->set_name(service);
+    for (const std::string& service : *services_) list->add_service()->set_name(service);
   }
 
   void AnswerNotFound(absl::string_view kind, absl::string_view name) {
@@ -132,20 +154,33 @@ class ReflectionStream final
     answer->set_error_message(std::move(message));
   }
 
-  const std::vector<std::string>& services_;
+  typename Version::Service* const service_;
+  const std::vector<std::string>* const services_;
+  CallQueue* const queue_;
+  MemberTag<ReflectionStream> requested_{this, &ReflectionStream::OnRequested};
+  MemberTag<ReflectionStream> read_{this, &ReflectionStream::OnRead};
+  MemberTag<ReflectionStream> written_{this, &ReflectionStream::OnWritten};
+  MemberTag<ReflectionStream> finished_{this, &ReflectionStream::OnFinished};
+  grpc::ServerContext server_context_;
+  grpc::ServerAsyncReaderWriter<Response, Request> stream_{&server_context_};
   std::set<const FileDescriptor*> sent_;
-  ServerReflectionRequest request_;
-  ServerReflectionResponse response_;
+  Request request_;
+  Response response_;
 };
 
 }  // namespace
 
-ReflectionServiceV1::ReflectionServiceV1(std::vector<std::string> services)
+ReflectionService::ReflectionService(std::vector<std::string> services)
     : services_(std::move(services)) {}
 
-grpc::ServerBidiReactor<ServerReflectionRequest, ServerReflectionResponse>*
-ReflectionServiceV1::ServerReflectionInfo(grpc::CallbackServerContext*) {
-  return new ReflectionStream(services_);
+void ReflectionService::Register(grpc::ServerBuilder* builder) {
+  builder->RegisterService(&v1_);
+  builder->RegisterService(&v1alpha_);
+}
+
+void ReflectionService::Start(CallQueue* queue) {
+  new ReflectionStream<V1>(&v1_, &services_, queue);
+  new ReflectionStream<V1Alpha>(&v1alpha_, &services_, queue);
 }
 
 }  // namespace router
