@@ -214,17 +214,8 @@ bool SqlitePendingQueue::IsIdle() const {
   return !HasWork();
 }
 
-bool SqlitePendingQueue::IsQuiet() const {
-  absl::MutexLock lock(&mutex_);
-  return !mutex_.AwaitWithTimeout(absl::Condition(this, &SqlitePendingQueue::HasWork), kQuiet);
-}
-
 SqlitePendingQueue::Phase SqlitePendingQueue::WaitForWork(PendingInbox* work) {
   work->clear();
-  if (IsQuiet()) {
-    while (IsIdle() && writer_.ShrinkSome()) {
-    }
-  }
   writer_.RefreshDamage();
   const bool has_damage = writer_.has_damage();
   absl::MutexLock lock(&mutex_);
@@ -232,6 +223,7 @@ SqlitePendingQueue::Phase SqlitePendingQueue::WaitForWork(PendingInbox* work) {
   absl::Duration wait = absl::InfiniteDuration();
   if (has_damage) wait = kDamageRefreshPeriod;
   if (writer_.failing() && !closed_) wait = std::min(wait, writer_.UntilRetry());
+  if (may_shrink_) wait = std::min(wait, kQuiet);
   mutex_.AwaitWithTimeout(has_work, wait);
   std::swap(inbox_, *work);
   if (ending_) return Phase::kEnding;
@@ -249,6 +241,12 @@ void SqlitePendingQueue::RunWriter() {
       continue;
     }
     Serve(work);
+    if (!work.empty()) {
+      may_shrink_ = true;
+    } else if (std::exchange(may_shrink_, false)) {
+      while (IsIdle() && writer_.ShrinkSome()) {
+      }
+    }
     if (phase == Phase::kClosing) {
       writer_.Close(sent_through_);
       absl::MutexLock lock(&mutex_);

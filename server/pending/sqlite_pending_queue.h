@@ -99,12 +99,11 @@ class SqlitePendingQueue : public PendingQueue {
   void Refuse(const PendingInbox& work);
   bool HasWork() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   bool IsIdle() const ABSL_LOCKS_EXCLUDED(mutex_);
-  // Waits for work, and returns whether there was none for a while.
-  bool IsQuiet() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   Observer* observer_ = nullptr;  // Set by Open, before the thread.
   PendingWriter writer_;          // For the writer thread, but for its GetStats.
   std::thread thread_;            // Started by Open.
+  bool may_shrink_ = false;       // Of the writer thread: there was work since it last shrank.
 
   std::atomic<uint64_t> sending_through_{0};  // What is durably noted, far ahead of
   std::atomic<uint64_t> sent_through_{0};     // what NoteSending was called for.

@@ -7,6 +7,9 @@
 namespace router {
 namespace {
 
+// Events of one round at most, so that the first of many does not wait for long.
+constexpr int kRoundMax = 256;
+
 thread_local const CallQueue* served_by_this_thread = nullptr;
 
 }  // namespace
@@ -32,7 +35,20 @@ void CallQueue::Serve() {
   served_by_this_thread = this;
   void* tag = nullptr;
   bool ok = false;
-  while (queue_->Next(&tag, &ok)) static_cast<CompletionTag*>(tag)->Complete(ok);
+  while (queue_->Next(&tag, &ok)) {
+    static_cast<CompletionTag*>(tag)->Complete(ok);
+    for (int events = 1; events < kRoundMax && !at_end_of_round_.empty(); ++events) {
+      const auto next = queue_->AsyncNext(&tag, &ok, gpr_inf_past(GPR_CLOCK_MONOTONIC));
+      if (next != grpc::CompletionQueue::GOT_EVENT) break;
+      static_cast<CompletionTag*>(tag)->Complete(ok);
+    }
+    EndRound();
+  }
+}
+
+void CallQueue::EndRound() {
+  for (CompletionTag* tag : at_end_of_round_) tag->Complete(true);
+  at_end_of_round_.clear();
 }
 
 bool CallQueue::IsThisThread() const { return served_by_this_thread == this; }

@@ -38,6 +38,10 @@ class CallQueue {
   // does in one go. Thread-safe.
   void Post(CompletionTag* tag) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // For the thread of this queue, while it handles an event: it calls `tag->Complete(true)` when it
+  // has handled the other events that are there already, or a good many of them.
+  void AtEndOfRound(CompletionTag* tag) { at_end_of_round_.push_back(tag); }
+
   // Whether the caller is the thread of this queue.
   bool IsThisThread() const;
 
@@ -47,6 +51,7 @@ class CallQueue {
 
  private:
   void Serve();
+  void EndRound();
   void RunPosted(bool ok) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
@@ -61,7 +66,9 @@ class CallQueue {
   std::vector<CompletionTag*> posted_ ABSL_GUARDED_BY(mutex_);
   int64_t handlers_ ABSL_GUARDED_BY(mutex_) = 0;
 
-  std::vector<CompletionTag*> running_;  // Of the thread.
+  // Of the thread.
+  std::vector<CompletionTag*> running_;
+  std::vector<CompletionTag*> at_end_of_round_;
 };
 
 }  // namespace router

@@ -142,7 +142,7 @@ class UnaryCall final : public PublishBatch {
     if (trace_ != nullptr) storage_.trace_headers = trace_->headers();
     FillOperations(messages, context_->transport->max_payload_bytes(), context_->clock->WallNow(),
                    &context_->ids, &storage_, this);
-    context_->dispatcher->Publish(this);
+    queue_->Publish(this);
   }
 
   // Called by the thread that settled the last message. Among many calls the queue's thread

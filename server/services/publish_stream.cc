@@ -71,7 +71,7 @@ class PublishStream final : public PublishFrameOwner {
     if (frame->trace != nullptr) frame->storage.trace_headers = frame->trace->headers();
     FillOperations(messages, context_->transport->max_payload_bytes(), context_->clock->WallNow(),
                    &context_->ids, &frame->storage, frame.get());
-    context_->dispatcher->Publish(frame.release());
+    queue_->Publish(frame.release());
   }
 
   // Called by the thread that settled the frame's last message.

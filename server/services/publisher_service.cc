@@ -11,6 +11,16 @@ constexpr int kWaitingPublishStream = 4;  // Per queue. Streams stay.
 
 }  // namespace
 
+void PublishQueue::Publish(PublishBatch* batch) {
+  if (arrived_.empty()) calls.AtEndOfRound(&publish_arrived_);
+  arrived_.push_back(batch);
+}
+
+void PublishQueue::PublishArrived(bool /*ok*/) {
+  context->dispatcher->Publish(arrived_);
+  arrived_.clear();
+}
+
 PublisherService::PublisherService(const PublisherServiceOptions& options, Clock* clock,
                                    Dispatcher* dispatcher, Transport* transport, Metrics* metrics,
                                    SpanBuffer* spans) {

@@ -41,21 +41,32 @@ struct PublisherContext {
   v1::PublisherService::AsyncService service;
 };
 
-// A call queue and what the handlers on it share.
-struct PublishQueue {
+// A call queue and what the handlers on it share. Of the queue's thread, but for the counter.
+class PublishQueue {
+ public:
   PublishQueue(PublisherContext* context, std::unique_ptr<grpc::ServerCompletionQueue> queue)
       : context(context), calls(std::move(queue)) {}
+
+  // Hands the batch to the dispatcher, together with others that come in at about the same time.
+  void Publish(PublishBatch* batch);
 
   PublisherContext* const context;
   CallQueue calls;
 
-  // Unary calls that have come in and are not answered.
+  // Unary calls that have come in and are not answered. Thread-safe.
   std::atomic<int64_t> unanswered_calls{0};
 
-  // Of the queue's thread: handlers that wait for a call, and frames to be used again.
+  // Handlers that wait for a call.
   int waiting_publish = 0;
   int waiting_publish_batch = 0;
+
   PublishFramePool frames;
+
+ private:
+  void PublishArrived(bool ok);
+
+  MemberTag<PublishQueue> publish_arrived_{this, &PublishQueue::PublishArrived};
+  std::vector<PublishBatch*> arrived_;
 };
 
 // PublisherService on call queues, whose threads parse, validate, hand batches to the dispatcher
