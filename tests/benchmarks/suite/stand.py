@@ -1,5 +1,6 @@
 """What rows measure on: a broker, routers and bare servers, each started when it is first used."""
 
+import contextlib
 import os
 
 from harness import jetstream
@@ -18,6 +19,9 @@ CORE_SUBJECT = "core"
 _STREAM_BYTES_MAX = 8 << 30
 # Batches and frames are no larger than this, whatever the payload.
 _REQUEST_BYTES_MAX = 8 << 20
+
+# Where no broker listens.
+_NOBODY = "nats://127.0.0.1:1"
 
 # As an operator would run it: nothing but addresses, and room for what is queued here.
 SETTINGS = dict({name: None for name in FAST_SETTINGS}, nats_max_pending_operations=100_000_000)
@@ -65,22 +69,22 @@ class Stand:
         """The one router that is connected and whose queue is empty."""
         if self._router is None:
             self.fresh_stream()
-            router = self.new_router()
-            router.start()
+            router = Router(self.folder, [self.broker.url], **SETTINGS)
+            self._router = router.start()
             router.wait_connected()
-            self._router = router
         return self._router
 
-    def new_router(self, connected=True, **settings):
-        """Another one, not started. Whoever calls closes it, and then calls `forget`."""
+    @contextlib.contextmanager
+    def temporary_router(self, connected=True):
+        """Another one, with a queue of its own, until the end of the block."""
         self._routers += 1
-        url = self.broker.url if connected else "nats://127.0.0.1:1"
-        return Router(self.folder, [url], f"router.{self._routers}", **dict(SETTINGS, **settings))
-
-    def forget(self, router):
-        """Ends it and removes its files."""
-        router.close()
-        folders.remove(router.folder)
+        url = self.broker.url if connected else _NOBODY
+        router = Router(self.folder, [url], f"router.{self._routers}", **SETTINGS)
+        try:
+            yield router.start()
+        finally:
+            router.close()
+            folders.remove(router.folder)
 
     def bare(self, api, answers="outcomes"):
         """A bare server, which keeps running."""
