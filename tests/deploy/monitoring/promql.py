@@ -4,7 +4,7 @@ import re
 
 _TOKEN = re.compile(r'''
     (?P<matchers>\{(?:[^{}"]|"(?:[^"\\]|\\.)*")*\})
-  | (?P<labels>\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\))
+  | (?:\w+\s+)?\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)
   | \[[^\]]*\]                                  # A range.
   | (?P<name>[a-zA-Z_:][\w:]*)(?P<call>\s*\()?
   | [\d.]+\w*                                   # A number, or a duration.

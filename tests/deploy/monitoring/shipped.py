@@ -1,6 +1,7 @@
 """The files that are shipped: rules, dashboards, runbooks."""
 
 import json
+import os
 import pathlib
 import re
 
@@ -13,6 +14,11 @@ ALERTMANAGER = ROOT / "deploy/alertmanager"
 GRAFANA = ROOT / "deploy/grafana"
 RUNBOOKS = ROOT / "docs/runbooks"
 RUNBOOK_BASE = "https://example.com/router/docs/runbooks/"
+
+
+def routerctl():
+    """The program: from the environment, or where Bazel puts it beside the test."""
+    return os.environ.get("ROUTERCTL") or str(ROOT / "clients/cli/routerctl")
 
 
 def load_yaml(path):
