@@ -63,6 +63,12 @@ class RunbooksTest(unittest.TestCase):
             (name, name, alert["labels"]["severity"], alert["annotations"]["summary"])
             for name, alert in shipped.alerts().items()))
 
+    def test_the_operators_page_names_alerts_that_there_are(self):
+        text = (shipped.ROOT / "docs/monitoring.md").read_text(encoding="utf-8")
+        names = set(re.findall(r"`(Router[A-Z]\w+)`", text))
+        self.assertGreater(len(names), 10)
+        self.assertLessEqual(names, set(shipped.alerts()))
+
     def test_links_lead_somewhere(self):
         for name, book in self.books.items():
             for link in re.findall(r"\]\(([^)#]+)", book.text):

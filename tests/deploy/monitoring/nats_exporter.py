@@ -7,6 +7,7 @@ them. So names, and what the server says, are tested; the exporter itself is not
 
 import http.server
 import json
+import re
 import threading
 import urllib.request
 
@@ -45,7 +46,8 @@ def _numbers(node, prefix=""):
         if isinstance(value, dict):
             yield from _numbers(value, f"{prefix}{key}_")
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            yield prefix + key, value
+            # Of /varz, http_req_stats has paths for keys.
+            yield re.sub("_+", "_", (prefix + key).replace("/", "_")).strip("_"), value
 
 
 class NatsExporter:

@@ -12,6 +12,7 @@ from router.v1 import publisher_pb2
 from harness.api import RECEIVED, STORED, RouterError
 from harness.nats_server import NatsServer
 from harness.router import Router
+from harness.waiting import wait_until
 from monitoring.nats_exporter import NatsExporter
 from monitoring.servers import Alertmanager, Prometheus, WebhookReceiver
 
@@ -131,6 +132,9 @@ class Stack:
         self.router.terminate()
         self.router.settings.update(settings)
         self.router.start().wait_connected()
+        # The channel of the traffic may have come too early, and waits before it tries again.
+        wait_until(lambda: self.router.api.GetStatus(admin_pb2.GetStatusRequest()),
+                   "the router answers")
 
     def log_path(self):
         return os.path.join(self.router.folder, f"log.{self.router.lives}")
