@@ -92,8 +92,9 @@ class Picture:
         stacked = defaults["custom"].get("stacking")
         if stacked:
             series = _stacked(series)
-        top = defaults.get("max") or units.round_maximum(
-            max((v for s in series for _, v in s.points), default=0))
+        top, parts_count = units.axis(
+            defaults.get("max") or max((v for s in series for _, v in s.points), default=0),
+            defaults["unit"])
         bottom = height - _BOTTOM
         span = self._end - self._begin
 
@@ -102,21 +103,25 @@ class Picture:
                     f"{bottom - max(0, point[1]) / top * (bottom - _TOP):.0f}")
 
         parts = []
-        for i in range(4):
-            value = top * i / 3
-            y = bottom - i / 3 * (bottom - _TOP)
+        for i in range(parts_count + 1):
+            value = top * i / parts_count
+            y = bottom - i / parts_count * (bottom - _TOP)
             parts.append(f'<path class="g" d="M{_LEFT} {y:.0f}H{width - _RIGHT}"/>'
                          f'<text class="l e" x="{_LEFT - 5}" y="{y + 4:.0f}">'
                          f'{units.formatted(value, defaults["unit"])}</text>')
         minutes = span * self._factor / 60
-        step = max(1, units.round_maximum(minutes / 6))
+        step = max(1, units.axis(minutes / 6, "none")[0])
         for i in range(int(minutes / step) + 1):
             x = _LEFT + i * step / minutes * (width - _LEFT - _RIGHT)
-            parts.append(f'<text class="l m" x="{x:.0f}" y="{bottom + 13}">{i * step:g}</text>')
+            parts.append(f'<text class="l m" x="{x:.0f}" y="{bottom + 13}">{i * step:g} min</text>')
         x = 12
         for index, one in reversed(list(enumerate(series))):
             color, dashed = _look(panel, one.name, index)
             points = " ".join(_without_flats([at(p) for p in one.points]))
+            if stacked:
+                area = (f'{at((one.points[0][0], 0))} {points} {at((one.points[-1][0], 0))}')
+                parts.append(f'<polygon fill="#fff" points="{area}"/>'
+                             f'<polygon fill="{color}" opacity=".4" points="{area}"/>')
             parts.append(f'<polyline{" class=" + chr(34) + "d" + chr(34) if dashed else ""} '
                          f'stroke="{color}" points="{points}"/>')
         for index, one in enumerate(series):

@@ -42,13 +42,13 @@ class Traffic:
 
     def _publish(self, turn):
         message = message_pb2.Message(subject=_SUBJECT, payload=b"x" * 100, guarantee=STORED)
-        self._router.api.Publish(publisher_pb2.PublishRequest(message=message), 2)
+        self._router.api.Publish(publisher_pb2.PublishRequest(message=message), 10)
 
     def _publish_batch(self, turn):
         self._router.api.PublishBatch(publisher_pb2.PublishBatchRequest(messages=[
             message_pb2.Message(subject=f"rehearsal.b.{turn % 50}", payload=b"x" * 100,
                                 guarantee=RECEIVED if i % 5 == 0 else STORED)
-            for i in range(_BATCH_SIZE)]), 2)
+            for i in range(_BATCH_SIZE)]), 10)
 
     def _look(self, turn):
         self._router.api.GetStatus(admin_pb2.GetStatusRequest(), 2)

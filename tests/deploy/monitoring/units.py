@@ -27,9 +27,16 @@ def formatted(value, unit):
     return _steps(value, 1000, ["", "K", "M", "G"])
 
 
-def round_maximum(value):
-    """The next round number, for an axis that ends there."""
+def axis(value, unit):
+    """The round number at which an axis ends that has to show `value`, and into how many parts it is
+    divided."""
     if value <= 0:
-        return 1
-    magnitude = 10 ** math.floor(math.log10(value))
-    return next(m * magnitude for m in (1, 2, 2.5, 5, 10) if m * magnitude >= value * 0.999)
+        return 1, 1
+    base = 1
+    if unit == "bytes":
+        base = 1024 ** int(math.log(max(value, 1), 1024))
+    elif unit == "s" and value > 60:
+        base = 3600 if value > 3600 else 60
+    magnitude = 10 ** math.floor(math.log10(value / base))
+    step = next(m for m in (1, 2, 2.5, 5, 10) if m * magnitude * base >= value * 0.999)
+    return step * magnitude * base, 4 if step == 2 else 5
