@@ -55,6 +55,7 @@ BUILD="
 TEST="
   clang-14
   clang-format-14
+  jq
   openssl
   prometheus
   prometheus-alertmanager

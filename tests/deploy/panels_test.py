@@ -130,8 +130,10 @@ class PanelsTest(unittest.TestCase):
             self.assertTrue(has_data(self.ask(name)), f"{name} is empty")
 
     def test_every_job_answers(self):
-        up = {one["metric"]["job"]: one["value"][1] for one in self.prometheus.query("up")}
-        self.assertEqual(up, {"router": "1", "nats": "1", "prometheus": "1", "alertmanager": "1"})
+        wanted = {"router": "1", "nats": "1", "prometheus": "1", "alertmanager": "1"}
+        wait_until(lambda: wanted == {one["metric"]["job"]: one["value"][1]
+                                      for one in self.prometheus.query("up")},
+                   "all jobs are up", 30, poll_s=0.2)
 
     def test_documented_names_of_the_exporter_are_those_that_are_used(self):
         documented = {name for name in shipped.documented_metrics()
