@@ -16,6 +16,7 @@ from monitoring.scenarios import SCENARIOS
 
 # Words of expressions that are no metric of the router's.
 _OTHERS = ("up", "ALERTS", "prometheus_notifications_errors_total")
+_OF_EVERY_EVENT = ("timestamp", "level", "message", "error_code", "error_tag")
 _GROUPS = ("pending", "dlq", "failopen", "delivery", "audit", "config", "spool")
 
 
@@ -26,9 +27,9 @@ def help_of(command):
 
 
 def is_logged(code):
-    """Whether routerd has the code in it."""
+    """Whether routerd has this code, or name of a field, in it."""
     with open(router.binary_path(), "rb") as f:
-        return b"\0" + code.encode() + b"\0" in f.read()
+        return code.encode() + b"\0" in f.read()
 
 
 class RunbooksTest(unittest.TestCase):
@@ -100,14 +101,18 @@ class RunbooksTest(unittest.TestCase):
             for metric in re.findall(r"`(router_\w+)", book.text):
                 self.assertIn(metric, known, name)
 
-    def test_log_events_exist(self):
+    def test_log_events_and_their_fields_exist(self):
         self.assertFalse(is_logged("NATS_CONNECTION_LOS"))
         codes = {(code, name) for name, book in self.books.items()
                  for condition in re.findall(r"\.error_code (?:== |\| IN\()([^)]*)\)", book.text)
                  for code in re.findall(r'"(\w+)"', condition)}
         self.assertGreater(len(codes), 20)
-        for code, name in codes:
-            self.assertTrue(is_logged(code), f"{name}: {code}")
+        fields = {(field, name) for name, book in self.books.items()
+                  for shown in re.findall(r"select\(\.error_code[^{']*\{([^}]*)\}'", book.text)
+                  for field in shown.split(", ") if field not in _OF_EVERY_EVENT}
+        self.assertGreater(len(fields), 30)
+        for word, name in codes | fields:
+            self.assertTrue(is_logged(word), f"{name}: {word}")
 
     def test_settings_exist(self):
         settings = set(re.findall(r"^\| `(\w+)` \|", (shipped.ROOT / "docs/configuration.md").read_text(

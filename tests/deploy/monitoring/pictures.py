@@ -18,12 +18,13 @@ _COLORS = {"green": "#3f9950", "yellow": "#d9a514", "red": "#c4323a", "blue": "#
 _STYLE = """
 text{font:11px sans-serif;fill:#333}.t{font-weight:bold;font-size:12px}.r{font-size:13px;font-weight:bold;fill:#555}
 .l{font-size:10px;fill:#555}.v{font-size:30px;font-weight:bold;text-anchor:middle}.m{text-anchor:middle}.e{text-anchor:end}
-.g{stroke:#e4e4e4}polyline{fill:none;stroke-width:1.4;stroke-linejoin:round}.d{stroke-dasharray:6 5}
+.g{stroke:#e4e4e4}polyline{fill:none;stroke-width:1.4;stroke-linejoin:round;stroke-linecap:round}.d{stroke-dasharray:6 5}
 """
 
 
 class _Series:
-    """A line: legend, points as (seconds since the beginning, value), without gaps and NaN."""
+    """A line: legend, and points as (seconds since the beginning, value), without those that are not
+    finite."""
 
     def __init__(self, name, points):
         self.name = name
@@ -117,13 +118,14 @@ class Picture:
         x = 12
         for index, one in reversed(list(enumerate(series))):
             color, dashed = _look(panel, one.name, index)
-            points = " ".join(_without_flats([at(p) for p in one.points]))
-            if stacked:
-                area = (f'{at((one.points[0][0], 0))} {points} {at((one.points[-1][0], 0))}')
-                parts.append(f'<polygon fill="#fff" points="{area}"/>'
-                             f'<polygon fill="{color}" opacity=".4" points="{area}"/>')
-            parts.append(f'<polyline{" class=" + chr(34) + "d" + chr(34) if dashed else ""} '
-                         f'stroke="{color}" points="{points}"/>')
+            kind = ' class="d"' if dashed else ""
+            for run in _runs(one.points, 1.5 * span / _POINTS):
+                points = " ".join(_without_flats([at(p) for p in (run if len(run) > 1 else run * 2)]))
+                if stacked:
+                    area = f"{at((run[0][0], 0))} {points} {at((run[-1][0], 0))}"
+                    parts.append(f'<polygon fill="#fff" points="{area}"/>'
+                                 f'<polygon fill="{color}" opacity=".4" points="{area}"/>')
+                parts.append(f'<polyline{kind} stroke="{color}" points="{points}"/>')
         for index, one in enumerate(series):
             color, _ = _look(panel, one.name, index)
             if x + 20 + 6 * len(one.name) > width - _RIGHT:
@@ -181,6 +183,16 @@ def _stacked(series):
             points.append((time, total[time]))
         result.append(_Series(one.name, points))
     return result
+
+
+def _runs(points, gap_s):
+    """The points in pieces, between which more than `gap_s` is missing."""
+    runs = [points[:1]]
+    for before, point in zip(points, points[1:]):
+        if point[0] - before[0] > gap_s:
+            runs.append([])
+        runs[-1].append(point)
+    return runs
 
 
 def _without_flats(points):
