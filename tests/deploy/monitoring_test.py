@@ -78,12 +78,20 @@ class _Answers:
 
 class PicturesTest(unittest.TestCase):
 
+    def test_the_picture_in_the_documents_is_of_this_dashboard(self):
+        titles = {panel["title"] for panel in shipped.dashboards()["router-overview"]["panels"]}
+        self.assertLessEqual(titles, self.texts(
+            (shipped.ROOT / "docs/images/router-overview.svg").read_text(encoding="utf-8")))
+
+    def texts(self, svg):
+        root = xml.etree.ElementTree.fromstring(svg)
+        return {element.text for element in root.iter("{http://www.w3.org/2000/svg}text")}
+
     def test_every_panel_is_drawn(self):
         dashboard = shipped.dashboards()["router-overview"]
         answers = _Answers()
         svg = pictures.Picture(answers, 1000, 1060, 60, {"a": "router-0"}).draw(dashboard)
-        root = xml.etree.ElementTree.fromstring(svg)
-        texts = {element.text for element in root.iter("{http://www.w3.org/2000/svg}text")}
+        texts = self.texts(svg)
         self.assertLessEqual({panel["title"] for panel in dashboard["panels"]}, texts)
         self.assertIn("router-0", texts)
         self.assertFalse([e for e in answers.asked if "[5m]" in e or "$" in e], "windows are scaled")
