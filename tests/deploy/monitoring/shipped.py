@@ -7,8 +7,9 @@ import re
 
 import yaml
 
-# The source tree, or the part of it that Bazel gave to the test.
-ROOT = pathlib.Path(__file__).absolute().parents[3]
+# The part of the source tree that Bazel gives to a test; all of it for deploy/rehearse.
+ROOT = (pathlib.Path(os.environ["TEST_SRCDIR"], "router") if "TEST_SRCDIR" in os.environ
+        else pathlib.Path(__file__).absolute().parents[3])
 PROMETHEUS = ROOT / "deploy/prometheus"
 ALERTMANAGER = ROOT / "deploy/alertmanager"
 GRAFANA = ROOT / "deploy/grafana"
