@@ -124,8 +124,8 @@ SCENARIOS = [
         _drop, _stop_dropping,
         alerts=("RouterNATSMessagesDropped", "RouterNATSFailOpenTooLong")),
     Scenario(
-        "slow_broker", "every confirmation takes 1.2 s", {**_NO_BUDGET, **_ROOM,
-                                                          "nats_ack_timeout_ms": 10000},
+        "slow_broker", "each message holds up those behind it for 1.2 s",
+        {**_NO_BUDGET, **_ROOM, "nats_ack_timeout_ms": 10000},
         _hold_back, _clear, alerts=("RouterNATSDeliveryLatencyHigh",)),
     Scenario(
         "dead_letters", "a message is queued for which there is no stream", {**_NO_BUDGET, **_ROOM},
