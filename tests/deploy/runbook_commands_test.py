@@ -41,7 +41,7 @@ class RunbookCommandsTest(unittest.TestCase):
             block = block.replace(place, here)
         return ("set -euo pipefail\n"
                 f"routerctl() {{ '{shipped.routerctl()}' \"$@\"; }}\n"
-                f"journalctl() {{ [ \"$*\" = '-u routerd -o cat' ] && cat '{stack.log_path()}'; }}\n"
+                f"journalctl() {{ [ \"$*\" = '-u router -o cat' ] && cat '{stack.log_path()}'; }}\n"
                 + block)
 
     def test_commands_of_diagnosis_work(self):
