@@ -18,9 +18,6 @@ from tree import DEPLOY, ROOT, SHUTDOWN_TIMEOUT_S, load_yaml, seconds_of
 SYSTEMD = DEPLOY / "systemd"
 UNIT = SYSTEMD / "router.service"
 
-# What the filter denies and the router does all the same, once, and lives without: it raises its limit of
-# open files, which LimitNOFILE has done already.
-_TRIED_IN_VAIN = {"prlimit64"}
 # What only root does: SQLite gives its log to the owner of the database.
 _AS_ROOT = {"fchown"} if os.geteuid() == 0 else set()
 
@@ -111,7 +108,7 @@ class SystemCallsTest(RouterTestCase):
             text = f.read()
         calls = set(re.findall(r"^\d+ +(\w+)\(", text, re.MULTILINE))
         self.assertGreater(len(calls), 40)
-        self.assertEqual(sorted(calls - self._allowed() - _TRIED_IN_VAIN - _AS_ROOT), [])
+        self.assertEqual(sorted(calls - self._allowed() - _AS_ROOT), [])
         families = set(re.findall(r"socket\((AF_\w+)", text))
         self.assertLessEqual(families, set(options()["RestrictAddressFamilies"].split()))
         # MemoryDenyWriteExecute.
