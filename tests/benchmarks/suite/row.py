@@ -98,8 +98,15 @@ class PairedRow(Row):
         samples = run_pairs(stand, progress, self.router, self.reference)
         line = Line(self.name, self.title, self.reference_title, *samples,
                     [a.value / b.value for a, b in zip(*samples)], self.target, self.unit,
-                    notes=self.notes(stand))
+                    notes=self.notes(stand) + _others(samples[1]))
         return [line]
+
+
+def _others(samples):
+    """A note with the medians of what was measured beside the samples."""
+    others = {name: median([s.others[name] for s in samples]) for name in samples[0].others}
+    text = ", ".join(f"{name} {number(value)}" for name, value in others.items())
+    return [f"bare servers: {text}"] if others else []
 
 
 def run_pairs(stand, progress, router, reference):
