@@ -210,9 +210,11 @@ class SecretsTest(unittest.TestCase):
         self.assertEqual(mode, 0o700)
 
     def test_a_second_run_keeps_them(self):
-        before = self.read("nats_users.conf")
+        names = ("nats_router_password", "nats_admin_password", "grafana_admin_password",
+                 "nats_users.conf")
+        before = [self.read(name) for name in names]
         subprocess.run([os.path.join(self.compose, "secrets.sh")], check=True, capture_output=True)
-        self.assertEqual(self.read("nats_users.conf"), before)
+        self.assertEqual([self.read(name) for name in names], before)
 
     def test_git_and_docker_pass_them_over(self):
         for name in (".gitignore", ".dockerignore"):
