@@ -12,7 +12,7 @@ from suite.sample import Sample, median, number
 _BATCH = 1000
 _IN_FLIGHT = 8
 # A backlog is no larger than this, whatever the payload.
-_BYTES_MAX = 4 << 30
+_BYTES_MAX = 1 << 30
 # Messages that are queued to measure what one costs: few beside the largest backlog.
 _MEASURED = 50_000
 _MB = 1_000_000
