@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
+#include "absl/hash/hash.h"
 
 namespace router {
 
@@ -75,8 +76,9 @@ class IdLog {
   struct Hash {
     using is_transparent = void;
     const IdLog* log;
-    size_t operator()(uint32_t number) const { return log->At(number).id_hash; }
-    size_t operator()(uint64_t id_hash) const { return id_hash; }
+    size_t operator()(uint32_t number) const { return (*this)(log->At(number).id_hash); }
+    // Once more, with a secret of this process: callers choose ids, and could choose their hashes.
+    size_t operator()(uint64_t id_hash) const { return absl::Hash<uint64_t>()(id_hash); }
   };
   struct Equal {
     using is_transparent = void;
@@ -111,6 +113,7 @@ class IdLog {
       if (IsKnown(offset)) known.push_back(std::move(entries_[offset]));
     }
     index_.clear();
+    index_.reserve(known.size());
     entries_ = std::move(known);
     for (size_t offset = 0; offset < entries_.size(); ++offset) {
       index_.insert(static_cast<uint32_t>(first_ + offset));

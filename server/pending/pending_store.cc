@@ -38,6 +38,12 @@ PendingStore::~PendingStore() = default;
 absl::Status PendingStore::Fail(absl::string_view op, const absl::Status& status) {
   ReportError(op, std::string(status.message()));
   if (absl::IsDataLoss(status)) structure_ = status;
+  const bool in_transaction = op == "append" || op == "remove";
+  if (in_transaction && !all_synced()) {
+    committed_ = synced_;
+    committed_log_bytes_ = synced_log_bytes_;
+    went_back_ = true;
+  }
   if (database_ != nullptr) database_->Abandon();
   table_.reset();
   database_.reset();
@@ -141,6 +147,7 @@ absl::Status PendingStore::Commit() {
   committed_log_bytes_ = LogBytes(database_->wal_frames());
   // The mark must never be ahead of the log on disk.
   if (sync_ == Sync::kLater) return status;
+  NoteSynced();
   WriteMark();
   if (damaged_rows_ > 0) {
     NoteDamage(damaged_rows_, absl::StrCat("damaged records of ", path_,
@@ -151,6 +158,11 @@ absl::Status PendingStore::Commit() {
     options_.on_commit(absl::FromChrono(options_.clock->SteadyNow() - start));
   }
   return status;
+}
+
+void PendingStore::NoteSynced() {
+  synced_ = committed_;
+  synced_log_bytes_ = committed_log_bytes_;
 }
 
 // Without the mark the commit stands all the same; only damage to it would go unnoticed.
@@ -200,6 +212,7 @@ absl::Status PendingStore::Checkpoint(int mode) {
   absl::Status status = database_->Checkpoint(mode);
   if (!status.ok()) return Fail("checkpoint", status);
   committed_log_bytes_ = 0;
+  NoteSynced();
   next_has_appends_ = false;
   if (marked_commit_ < committed_.commit_number) WriteMark();  // All of it is synced now.
   return status;

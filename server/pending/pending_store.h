@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -65,6 +66,15 @@ class PendingStore {
 
   // As of the last commit.
   const QueueState& committed() const { return committed_; }
+
+  // Whether every commit is synced. What is not may be gone after an error of a transaction: the
+  // store goes back to the last one that is.
+  bool all_synced() const { return synced_.commit_number == committed_.commit_number; }
+  // Whether it has done so since the last call.
+  bool TakeWentBack() { return std::exchange(went_back_, false); }
+
+  // Syncs what is not. Only while open.
+  absl::Status SyncRemovals() { return Checkpoint(SQLITE_CHECKPOINT_PASSIVE); }
 
   // RESOURCE_EXHAUSTED where `bytes` more would leave too little of the disk or exceed the file.
   absl::Status CheckRoom(int64_t bytes);
@@ -125,6 +135,7 @@ class PendingStore {
   absl::Status Repair();
   absl::Status SetAsideLog(std::string* kept_as);
   absl::Status SetSync(Sync sync);
+  void NoteSynced();
   void WriteMark();
   void ReportDamage(int64_t records, const std::string& what);
   void NoteDamage(int64_t records, const std::string& what);
@@ -145,6 +156,10 @@ class PendingStore {
   bool next_has_appends_ = false;
   Sync sync_ = Sync::kNow;      // What the connection is set to.
   uint64_t marked_commit_ = 0;  // The last one that WriteMark was called for.
+  // As of the last commit that is synced, and how long the log was then.
+  QueueState synced_;
+  absl::optional<int64_t> synced_log_bytes_;
+  bool went_back_ = false;
 
   absl::Status structure_;         // DATA_LOSS once a statement has found the database damaged.
   std::vector<uint64_t> damaged_;  // Found by Open and not yet set aside.

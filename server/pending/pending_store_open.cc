@@ -128,6 +128,7 @@ absl::Status PendingStore::OpenDatabase() {
   committed_ = *state;
   marked_commit_ = committed_.commit_number;
   committed_log_bytes_.reset();
+  NoteSynced();
   return absl::OkStatus();
 }
 

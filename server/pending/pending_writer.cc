@@ -80,6 +80,7 @@ void PendingWriter::Execute(const PendingInbox& work) {
   if (!failing()) {
     status = store_.CheckpointIfDue();
     if (!status.ok()) StopUntilRecovered(status).IgnoreError();
+    if (store_.all_synced()) unsynced_.clear();
   }
 }
 
@@ -128,7 +129,9 @@ absl::Status PendingWriter::RunTransaction(const PendingInbox& work, bool with_a
   }
   if (status.ok()) status = store_.Commit();
   if (!status.ok()) return status;
+  for (uint64_t sequence : delivered_) unsynced_.push_back(claimed_[sequence]);
   delivered_.clear();
+  if (store_.all_synced()) unsynced_.clear();
   Apply(*changes);
   return status;
 }
@@ -333,7 +336,30 @@ void PendingWriter::RefreshOldest() {
   if (oldest.ok()) current_.oldest_accept_time = oldest->value_or(absl::InfiniteFuture());
 }
 
+void PendingWriter::SyncRemovals() {
+  if (unsynced_.empty()) return;
+  const absl::Status status = store_.SyncRemovals();
+  if (!status.ok()) StopUntilRecovered(status).IgnoreError();
+  if (store_.all_synced()) unsynced_.clear();
+}
+
+// The store has gone back to its last synced commit: what was removed since is there again.
+void PendingWriter::RemoveAgain() {
+  for (const RemovedRecord& record : unsynced_) {
+    claimed_[record.sequence] = record;
+    delivered_.push_back(record.sequence);
+    if (record.expire_time != absl::InfiniteFuture()) {
+      expiring_.emplace(record.expire_time, record.sequence);
+    }
+    ++current_.count;
+    current_.bytes += record.size_bytes;
+    --current_.removed_total;
+  }
+  unsynced_.clear();
+}
+
 absl::Status PendingWriter::StopUntilRecovered(const absl::Status& status) {
+  if (store_.TakeWentBack()) RemoveAgain();
   failure_ = ForCallers(status);
   backoff_ = current_.healthy ? kFirstBackoff : std::min(2 * backoff_, kLongestBackoff);
   retry_at_ = SteadyNow() + absl::ToChronoNanoseconds(backoff_);

@@ -53,6 +53,9 @@ class PendingWriter {
   absl::Duration UntilRetry() const;
   void Recover();
 
+  // Removals that a power cut could undo are synced.
+  void SyncRemovals();
+
   // Gives unused disk space back, a little at a time; false when there is nothing more to do.
   bool ShrinkSome();
 
@@ -130,6 +133,7 @@ class PendingWriter {
   void Apply(const DeadLetterChanges& changes);
 
   void Forget(uint64_t sequence);
+  void RemoveAgain();
   void Apply(const Changes& changes);
   void TellRemoved(absl::Span<const RemovedRecord> records, RemovalCause cause);
   void RefreshOldest();
@@ -143,7 +147,8 @@ class PendingWriter {
   PendingQueue::Observer* observer_ = nullptr;
   absl::flat_hash_map<uint64_t, RemovedRecord> claimed_;
   Doubts doubts_;
-  std::vector<uint64_t> delivered_;  // To be removed; claimed until they are.
+  std::vector<uint64_t> delivered_;      // To be removed; claimed until they are.
+  std::vector<RemovedRecord> unsynced_;  // Removed by commits that a failing disk may yet undo.
   // Every record that expires, by time and sequence.
   absl::btree_set<std::pair<absl::Time, uint64_t>> expiring_;
   PendingQueueStats current_;

@@ -15,8 +15,8 @@ constexpr uint64_t kSendingLeap = 8192;
 // How soon it is seen that damage was acknowledged.
 constexpr absl::Duration kDamageRefreshPeriod = absl::Milliseconds(500);
 
-// Unused space is given back when nothing has happened for so long: it may be used again, and what
-// is moved for it may be about to leave.
+// When nothing has been written for so long, removals are synced and unused space is given back:
+// before, it may be used again, and what is moved for it may be about to leave.
 constexpr absl::Duration kQuiet = absl::Seconds(1);
 
 PendingStore::Options StoreOptions(const SqlitePendingQueue::Options& options) {
@@ -223,12 +223,16 @@ SqlitePendingQueue::Phase SqlitePendingQueue::WaitForWork(PendingInbox* work) {
   absl::Duration wait = absl::InfiniteDuration();
   if (has_damage) wait = kDamageRefreshPeriod;
   if (writer_.failing() && !closed_) wait = std::min(wait, writer_.UntilRetry());
-  if (may_shrink_) wait = std::min(wait, kQuiet);
+  if (quiet_at_ != SteadyTime::max()) wait = std::min(wait, UntilQuiet());
   mutex_.AwaitWithTimeout(has_work, wait);
   std::swap(inbox_, *work);
   if (ending_) return Phase::kEnding;
   if (closed_) return Phase::kClosed;
   return closing_ ? Phase::kClosing : Phase::kOpen;
+}
+
+absl::Duration SqlitePendingQueue::UntilQuiet() const {
+  return std::max(absl::FromChrono(quiet_at_ - SteadyTime::clock::now()), absl::ZeroDuration());
 }
 
 void SqlitePendingQueue::RunWriter() {
@@ -241,9 +245,11 @@ void SqlitePendingQueue::RunWriter() {
       continue;
     }
     Serve(work);
-    if (!work.empty()) {
-      may_shrink_ = true;
-    } else if (std::exchange(may_shrink_, false)) {
+    if (!work.commands.empty()) {
+      quiet_at_ = SteadyTime::clock::now() + absl::ToChronoNanoseconds(kQuiet);
+    } else if (SteadyTime::clock::now() >= quiet_at_ && !writer_.failing()) {
+      quiet_at_ = SteadyTime::max();
+      writer_.SyncRemovals();
       while (IsIdle() && writer_.ShrinkSome()) {
       }
     }

@@ -98,12 +98,13 @@ class SqlitePendingQueue : public PendingQueue {
   void Serve(const PendingInbox& work);
   void Refuse(const PendingInbox& work);
   bool HasWork() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  absl::Duration UntilQuiet() const;
   bool IsIdle() const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  Observer* observer_ = nullptr;  // Set by Open, before the thread.
-  PendingWriter writer_;          // For the writer thread, but for its GetStats.
-  std::thread thread_;            // Started by Open.
-  bool may_shrink_ = false;       // Of the writer thread: there was work since it last shrank.
+  Observer* observer_ = nullptr;             // Set by Open, before the thread.
+  PendingWriter writer_;                     // For the writer thread, but for its GetStats.
+  std::thread thread_;                       // Started by Open.
+  SteadyTime quiet_at_ = SteadyTime::max();  // Of the writer thread; max: it was quiet already.
 
   std::atomic<uint64_t> sending_through_{0};  // What is durably noted, far ahead of
   std::atomic<uint64_t> sent_through_{0};     // what NoteSending was called for.

@@ -47,8 +47,9 @@ void CallQueue::Serve() {
 }
 
 void CallQueue::EndRound() {
-  for (CompletionTag* tag : at_end_of_round_) tag->Complete(true);
-  at_end_of_round_.clear();
+  std::swap(at_end_of_round_, running_);
+  for (CompletionTag* tag : running_) tag->Complete(true);
+  running_.clear();
 }
 
 bool CallQueue::IsThisThread() const { return served_by_this_thread == this; }

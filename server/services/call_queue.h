@@ -15,9 +15,9 @@
 
 namespace router {
 
-// A completion queue and the one thread that serves it: everything that happens to the calls on it
-// happens there, one after the other, so a handler needs no lock. Only this thread reads and writes
-// the connections: two threads that do so at a time cost more than they do.
+// A completion queue and the one thread that serves it: the events of all calls on it are handled
+// there, one after the other, so a handler needs no lock. Nearly all reading and writing of
+// connections is done by this thread: two that do so at a time cost more than they do.
 class CallQueue {
  public:
   explicit CallQueue(std::unique_ptr<grpc::ServerCompletionQueue> queue);
@@ -35,7 +35,7 @@ class CallQueue {
   grpc::ServerCompletionQueue* get() const { return queue_.get(); }
 
   // The thread will call `tag->Complete(true)`. What several threads post at about the same time it
-  // does in one go. Thread-safe.
+  // does in one go. Thread-safe. Not once Shutdown has returned.
   void Post(CompletionTag* tag) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // For the thread of this queue, while it handles an event: it calls `tag->Complete(true)` when it

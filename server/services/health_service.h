@@ -30,7 +30,7 @@ class HealthService {
   void Start(CallQueue* queue);
 
   // A service that was never named here is unknown. Those that watch it are told of changes.
-  // Thread-safe.
+  // Thread-safe, but not while the queue is being shut down.
   void SetServing(absl::string_view service, bool serving) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Ends the calls of those that watch. Call before Server::Shutdown, which waits for them.

@@ -40,6 +40,8 @@ struct OperationStorage {
   std::string message_ids;
   std::vector<Header> headers;
 
+  size_t SpaceUsed() const { return message_ids.capacity() + headers.capacity() * sizeof(Header); }
+
   // For another batch, in the same memory.
   void Clear() {
     trace_headers = {};

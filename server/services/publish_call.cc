@@ -19,7 +19,7 @@ namespace router {
 namespace {
 
 // Unary calls come in bursts: from how few waiting handlers on there are more, and up to how many
-// finished ones wait again.
+// finished ones wait again. kKeptBytesMax: with how much memory of their last call each.
 struct WaitingLimits {
   int few;
   int enough;
@@ -28,6 +28,7 @@ struct WaitingLimits {
 struct PublishMethod {
   static constexpr absl::string_view kName = "Publish";
   static constexpr WaitingLimits kWaiting = {64, 128};
+  static constexpr size_t kKeptBytesMax = 64 << 10;
   static constexpr auto kWaitingCount = &PublishQueue::waiting_publish;
   using Request = v1::PublishRequest;
   using Response = v1::PublishResponse;
@@ -56,6 +57,7 @@ struct PublishMethod {
 struct PublishBatchMethod {
   static constexpr absl::string_view kName = "PublishBatch";
   static constexpr WaitingLimits kWaiting = {8, 16};
+  static constexpr size_t kKeptBytesMax = 2 << 20;
   static constexpr auto kWaitingCount = &PublishQueue::waiting_publish_batch;
   using Request = v1::PublishBatchRequest;
   using Response = v1::PublishBatchResponse;
@@ -83,9 +85,6 @@ struct PublishBatchMethod {
     return absl::OkStatus();
   }
 };
-
-// The largest request that a handler keeps the memory of while it waits for another one.
-constexpr int64_t kKeptBytesMax = 512 << 10;
 
 // One call of Publish or PublishBatch after the other: waits for a request, hands it to the
 // dispatcher as a batch, answers when the batch is done, and when the answer is out waits again, in
@@ -179,10 +178,11 @@ class UnaryCall final : public PublishBatch {
     delete this;
   }
 
+  // Whether it has taken more memory than a handler may keep that waits for another call.
   bool IsLarge() {
-    int64_t bytes = 0;
-    for (const Operation& operation : operations()) bytes += operation.size_bytes;
-    return bytes > kKeptBytesMax;
+    return request_.SpaceUsedLong() + response_.SpaceUsedLong() + storage_.SpaceUsed() +
+               operations().capacity() * sizeof(Operation) >
+           Method::kKeptBytesMax;
   }
 
   PublisherContext* const context_;

@@ -1,6 +1,7 @@
 #ifndef ROUTER_SERVER_SERVICES_PUBLISH_FRAME_H_
 #define ROUTER_SERVER_SERVICES_PUBLISH_FRAME_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -34,6 +35,12 @@ class PublishFrame final : public PublishBatch {
     Reset(static_cast<size_t>(request.messages_size()));
   }
 
+  // The memory that it takes.
+  size_t SpaceUsed() {
+    return request.SpaceUsedLong() + storage.SpaceUsed() +
+           operations().capacity() * sizeof(Operation);
+  }
+
   v1::PublishStreamRequest request;
   OperationStorage storage;
   std::unique_ptr<PublishTrace> trace;  // Null on a stream without one.
@@ -47,30 +54,38 @@ class PublishFrame final : public PublishBatch {
 };
 
 // Frames that are not in use, with their memory: parsing into it is several times as fast as into
-// new memory. Holds a few MB at most. Not thread-safe.
+// new memory. Not thread-safe.
 class PublishFramePool {
  public:
+  // Most memory of one frame that is kept, and of all.
+  static constexpr size_t kFrameBytesMax = 512 << 10;
+  static constexpr size_t kBytesMax = 8 << 20;
+
   std::unique_ptr<PublishFrame> Take() {
     if (frames_.empty()) return std::make_unique<PublishFrame>();
-    std::unique_ptr<PublishFrame> frame = std::move(frames_.back());
+    Kept kept = std::move(frames_.back());
     frames_.pop_back();
-    bytes_ -= frame->size_bytes;
-    return frame;
+    bytes_ -= kept.bytes;
+    return std::move(kept.frame);
   }
 
   void Give(std::unique_ptr<PublishFrame> frame) {
-    if (frame->size_bytes > kFrameBytesMax || bytes_ + frame->size_bytes > kBytesMax) return;
-    bytes_ += frame->size_bytes;
-    frames_.push_back(std::move(frame));
+    const size_t bytes = frame->SpaceUsed();
+    if (bytes > kFrameBytesMax || bytes_ + bytes > kBytesMax) return;
+    bytes_ += bytes;
+    frames_.push_back({std::move(frame), bytes});
   }
 
- private:
-  // As they were on the wire; in memory it is about three times as much.
-  static constexpr int64_t kFrameBytesMax = 128 << 10;
-  static constexpr int64_t kBytesMax = 2 << 20;
+  size_t size() const { return frames_.size(); }
 
-  std::vector<std::unique_ptr<PublishFrame>> frames_;
-  int64_t bytes_ = 0;
+ private:
+  struct Kept {
+    std::unique_ptr<PublishFrame> frame;
+    size_t bytes;
+  };
+
+  std::vector<Kept> frames_;
+  size_t bytes_ = 0;
 };
 
 }  // namespace router

@@ -120,6 +120,7 @@ class PublishStream final : public PublishFrameOwner {
 
   // Starts whatever can be started now.
   void Advance() {
+    if (broken_ && !reading_) input_ended_ = true;  // Nothing more can come.
     if (has_answers_ && !writing_ && !broken_) Write();
     if (!reading_ && !input_ended_ && WindowIsOpen()) Read();
     const bool all_answered = unanswered_messages_ == 0 && (!has_answers_ || broken_);
@@ -131,7 +132,7 @@ class PublishStream final : public PublishFrameOwner {
            unanswered_bytes_ < context_->options.stream_window_bytes;
   }
 
-  // A stream that may be idle for long holds no memory of others meanwhile.
+  // A stream that waits for its caller to go on takes no memory that others could use.
   void Read() {
     reading_ = true;
     frame_ = unanswered_messages_ > 0 ? queue_->frames.Take() : std::make_unique<PublishFrame>();

@@ -9,6 +9,9 @@ constexpr absl::string_view kService = "router.v1.PublisherService";
 
 constexpr int kWaitingPublishStream = 4;  // Per queue. Streams stay.
 
+// The dispatcher's lock is held no longer than for about so many messages.
+constexpr size_t kMessagesTogetherMax = 4096;
+
 }  // namespace
 
 void PublishQueue::Publish(PublishBatch* batch) {
@@ -18,11 +21,14 @@ void PublishQueue::Publish(PublishBatch* batch) {
     calls.AtEndOfRound(&publish_arrived_);
   }
   arrived_.push_back(batch);
+  arrived_messages_ += batch->operations().size();
+  if (arrived_messages_ >= kMessagesTogetherMax) PublishArrived(true);
 }
 
 void PublishQueue::PublishArrived(bool /*ok*/) {
   context->dispatcher->Publish(arrived_);
   arrived_.clear();
+  arrived_messages_ = 0;
 }
 
 PublisherService::PublisherService(const PublisherServiceOptions& options, Clock* clock,

@@ -2,6 +2,7 @@
 #define ROUTER_SERVER_SERVICES_PUBLISHER_SERVICE_H_
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -68,6 +69,7 @@ class PublishQueue {
 
   MemberTag<PublishQueue> publish_arrived_{this, &PublishQueue::PublishArrived};
   std::vector<PublishBatch*> arrived_;
+  size_t arrived_messages_ = 0;
 };
 
 // PublisherService on call queues, whose threads parse, validate, hand batches to the dispatcher

@@ -352,7 +352,7 @@ void NatsSession::FailBehind(const Delivery& delivery, uint64_t number) {
 }
 
 void NatsSession::FailOvertaking(std::deque<Delivery*>* queue) {
-  if (failures_->empty()) return;
+  if (failures_->empty() || !settled_.empty()) return;
   const auto overtaking = [&](Delivery* delivery) {
     if (!failures_->IsOvertaking(*delivery)) return false;
     SettleOvertaking(delivery, failures_->reason(*delivery));

@@ -47,7 +47,8 @@ class NatsSession {
               const Shared& shared);
 
   // Settles what must not be sent, because one before it of its key has failed. To be called with
-  // everything that was handed over before the last settled ones were reported.
+  // everything that was handed over before the last settled ones were reported; does nothing while
+  // some are not.
   void FailOvertaking(std::deque<Delivery*>* queue);
 
   // Sends from the front of `queue` as much as the window and one buffer hold.

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "transports/nats/nats_connection.h"
@@ -39,7 +40,7 @@ absl::StatusOr<ServerPool> MakePool(const NatsOptions& options) {
   return ServerPool(std::move(servers));
 }
 
-// OpenSSL writes without MSG_NOSIGNAL.
+// OpenSSL writes without MSG_NOSIGNAL. The program ignores the signal; a test program may not.
 void BlockSigpipe() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -87,8 +88,8 @@ void NatsTransport::Publish(absl::Span<Delivery* const> deliveries) {
 bool NatsTransport::SendAtOnce() {
   if (!session_mutex_.TryLock()) return false;  // The thread is at work, and looks once more.
   bool sent = false;
-  if (session_ != nullptr && !stopping_ && window_.empty() && queue_.empty() && failures_.empty() &&
-      !session_->NeedsAttention()) {
+  if (session_ != nullptr && !stopping_ && !moving_ && window_.empty() && queue_.empty() &&
+      failures_.empty() && !session_->NeedsAttention()) {
     TakeInbox();
     session_->Send(&queue_, Now());
     session_->WriteOut(queue_);
@@ -142,6 +143,11 @@ void NatsTransport::Use(NatsSession* session) {
   session_ = session;
 }
 
+void NatsTransport::SetMoving(bool moving) {
+  absl::MutexLock lock(&session_mutex_);
+  moving_ = moving;
+}
+
 void NatsTransport::RunEpoch(std::unique_ptr<NatsSession> session) {
   Use(session.get());
   bool at_once = false;  // Whether the next attempt needs no backoff.
@@ -171,6 +177,8 @@ void NatsTransport::RunEpoch(std::unique_ptr<NatsSession> session) {
 // get empty in time, it is closed instead, and true is returned: the other server can be had at
 // once.
 bool NatsTransport::Move(std::unique_ptr<NatsSession>* session) {
+  SetMoving(true);
+  absl::Cleanup moved = [this] { SetMoving(false); };
   std::unique_ptr<NatsConnection> connection = supervisor_.ConnectElsewhere();
   if (connection == nullptr) return false;
   DrainWindow();

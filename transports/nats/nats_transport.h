@@ -80,6 +80,7 @@ class NatsTransport : public Transport {
   void EndEpoch();
   std::unique_ptr<NatsSession> NewSession(std::unique_ptr<NatsConnection> connection);
   void Use(NatsSession* session) ABSL_LOCKS_EXCLUDED(session_mutex_);
+  void SetMoving(bool moving) ABSL_LOCKS_EXCLUDED(session_mutex_);
   bool SendAtOnce() ABSL_LOCKS_EXCLUDED(inbox_mutex_, session_mutex_);
   void Iterate(bool send) ABSL_LOCKS_EXCLUDED(inbox_mutex_, session_mutex_);
   void Close(absl::string_view reason) ABSL_LOCKS_EXCLUDED(session_mutex_);
@@ -105,12 +106,14 @@ class NatsTransport : public Transport {
 
   Observer* observer_ = nullptr;  // Of the thread alone, once it runs.
 
-  // Held by the thread but while it sleeps or reports. Before inbox_mutex_.
+  // Held by the thread while it sends, reads and settles, and by whoever sends a lone message.
+  // Before inbox_mutex_.
   mutable absl::Mutex session_mutex_;
   InFlightWindow window_ ABSL_GUARDED_BY(session_mutex_);
   KeyFailures failures_ ABSL_GUARDED_BY(session_mutex_);
   StreamNames stream_names_ ABSL_GUARDED_BY(session_mutex_);
   NatsSession* session_ ABSL_GUARDED_BY(session_mutex_) = nullptr;  // Null between epochs.
+  bool moving_ ABSL_GUARDED_BY(session_mutex_) = false;  // To another server: nothing new is sent.
   // Taken from the inbox, not yet sent.
   std::deque<Delivery*> queue_ ABSL_GUARDED_BY(session_mutex_);
   std::vector<Delivery*> arrivals_ ABSL_GUARDED_BY(session_mutex_);  // Scratch of TakeInbox.

@@ -162,6 +162,13 @@ TEST_F(SqlitePendingQueueFaultTest, RemovalsDoNotWaitForTheDisk) {
   EXPECT_EQ(disk_.failures(), 0);
   EXPECT_FALSE(AppendOne().ok());
   EXPECT_EQ(disk_.failures(), 1);
+  // The failed sync may have been that of the removals: they are taken back, and made once more.
+  EXPECT_TRUE(Eventually([this] {
+    const PendingQueueStats stats = queue_->GetStats();
+    return stats.healthy && stats.removed_total == 2;
+  }));
+  EXPECT_EQ(queue_->GetStats().count, 1);
+  EXPECT_THAT(SequencesOf(Scan()), ElementsAre(3));
 }
 
 TEST_F(SqlitePendingQueueFaultTest, ATrimThatFailedHasRemovedNothing) {

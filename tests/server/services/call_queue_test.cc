@@ -22,12 +22,14 @@ class CallQueueTest : public ::testing::Test {
     queue_->Start();
   }
   ~CallQueueTest() override {
+    if (is_stopped_) return;
     server_->Shutdown();
     queue_->Shutdown();
   }
 
   std::unique_ptr<CallQueue> queue_;
   std::unique_ptr<grpc::Server> server_;
+  bool is_stopped_ = false;
 };
 
 // Notes the thread that completes it.
@@ -103,20 +105,20 @@ TEST_F(CallQueueTest, TheEndOfARoundComesWithoutAnotherEvent) {
 
 TEST_F(CallQueueTest, ShutdownWaitsForHandlers) {
   queue_->AddHandler();
-  absl::Notification removed;
-  std::thread handler([&] {
-    queue_->RemoveHandler();
-    removed.Notify();
-  });
   server_->Shutdown();
-  queue_->Shutdown();
-  EXPECT_TRUE(removed.WaitForNotificationWithTimeout(absl::Seconds(20)));
-  handler.join();
-  // For the destructor.
-  grpc::ServerBuilder builder;
-  queue_ = std::make_unique<CallQueue>(builder.AddCompletionQueue());
-  server_ = builder.BuildAndStart();
-  queue_->Start();
+  absl::Notification is_down;
+  std::thread stopping([&] {
+    queue_->Shutdown();
+    is_down.Notify();
+  });
+  // The thread of the queue still works, whatever Shutdown has begun.
+  NotingTag tag(queue_.get());
+  queue_->Post(&tag);
+  tag.Wait();
+  EXPECT_FALSE(is_down.HasBeenNotified());
+  queue_->RemoveHandler();
+  stopping.join();
+  is_stopped_ = true;
 }
 
 }  // namespace

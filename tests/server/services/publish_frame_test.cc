@@ -1,0 +1,71 @@
+#include "server/services/publish_frame.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "gtest/gtest.h"
+
+namespace router {
+namespace {
+
+class NoOwner final : public PublishFrameOwner {
+  void OnFrameDone(PublishFrame*) override {}
+};
+
+std::unique_ptr<PublishFrame> FrameOf(int messages, size_t payload_bytes) {
+  static NoOwner owner;
+  auto frame = std::make_unique<PublishFrame>();
+  for (int i = 0; i < messages; ++i) {
+    v1::Message* const message = frame->request.add_messages();
+    message->set_subject("subject");
+    message->set_payload(std::string(payload_bytes, 'x'));
+  }
+  frame->Begin(&owner);
+  return frame;
+}
+
+TEST(PublishFramePoolTest, GivesBackTheFrameThatItWasGiven) {
+  PublishFramePool pool;
+  std::unique_ptr<PublishFrame> frame = FrameOf(10, 100);
+  PublishFrame* const given = frame.get();
+  pool.Give(std::move(frame));
+  EXPECT_EQ(pool.Take().get(), given);
+  EXPECT_NE(pool.Take().get(), given);
+}
+
+TEST(PublishFramePoolTest, KeepsNoLargeFrame) {
+  PublishFramePool pool;
+  pool.Give(FrameOf(1, PublishFramePool::kFrameBytesMax));
+  EXPECT_EQ(pool.size(), 0u);
+  // Small on the wire, and large in memory.
+  pool.Give(FrameOf(5000, 0));
+  EXPECT_EQ(pool.size(), 0u);
+}
+
+TEST(PublishFramePoolTest, KeepsNoMoreThanItsBound) {
+  PublishFramePool pool;
+  size_t bytes = 0;
+  for (int i = 0; i < 1000; ++i) {
+    std::unique_ptr<PublishFrame> frame = FrameOf(100, 100);
+    bytes = frame->SpaceUsed();
+    pool.Give(std::move(frame));
+  }
+  EXPECT_GT(pool.size(), 1u);
+  EXPECT_LE(pool.size() * bytes, PublishFramePool::kBytesMax);
+}
+
+TEST(PublishFrameTest, NothingOfTheLastUseIsLeft) {
+  std::unique_ptr<PublishFrame> frame = FrameOf(3, 10);
+  frame->operations()[2].outcome = Outcome::kRejected;
+  frame->storage.message_ids = "ids";
+  frame->request.mutable_messages()->DeleteSubrange(1, 2);
+  NoOwner owner;
+  frame->Begin(&owner);
+  ASSERT_EQ(frame->operations().size(), 1u);
+  EXPECT_EQ(frame->operations()[0].outcome, Outcome::kUnanswered);
+  EXPECT_TRUE(frame->storage.message_ids.empty());
+}
+
+}  // namespace
+}  // namespace router
