@@ -69,6 +69,7 @@ SYSTEM_LIBRARIES = [
     _library("absl", modules = _ABSL_MODULES),
     _library("benchmark", modules = ["benchmark"]),
     _library("civetweb", linkopts = ["-lcivetweb-cpp", "-lcivetweb"], headers = ["CivetServer.h", "civetweb.h"]),
+    _library("crypto", modules = ["libcrypto"]),
     _library("grpc", modules = ["grpc++"], deps = ["absl", "protobuf"]),
     _library("grpc_reflection", linkopts = ["-lgrpc++_reflection"], headers = ["grpcpp/ext/proto_server_reflection_plugin.h"], deps = ["grpc"]),
     _library("gtest", modules = ["gtest", "gmock"]),

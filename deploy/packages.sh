@@ -20,6 +20,7 @@ RUNTIME="
   libprometheus-cpp-core1.0
   libprotobuf32
   libsqlite3-0
+  libssl3
   libyaml-cpp0.7
   nats-server
 "
@@ -42,6 +43,7 @@ BUILD="
   libnats-dev
   libprotobuf-dev
   libsqlite3-dev
+  libssl-dev
   libxxhash-dev
   libyaml-cpp-dev
   nlohmann-json3-dev

@@ -64,6 +64,17 @@ std::vector<FailpointRule> FailpointsOf(const Settings& settings) {
   return ParseFailpoints(settings.failpoints).value_or(std::vector<FailpointRule>());
 }
 
+Security::Options SecurityOptionsOf(const Settings& settings) {
+  Security::Options options;
+  options.tls_files = {settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file};
+  if (!settings.tls_client_ca_file.empty()) {
+    options.client_certificates = settings.tls_client_auth == "optional"
+                                      ? ClientCertificates::kOptional
+                                      : ClientCertificates::kRequired;
+  }
+  return options;
+}
+
 SqlitePendingQueue::Options PendingQueueOptionsOf(const Settings& settings) {
   SqlitePendingQueue::Options options;
   options.directory = settings.pending_dir;

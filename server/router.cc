@@ -1,5 +1,6 @@
 #include "server/router.h"
 
+#include <atomic>
 #include <functional>
 #include <string>
 #include <utility>
@@ -31,6 +32,7 @@
 #include "server/mode/mode_controller.h"
 #include "server/options.h"
 #include "server/pending/sqlite_pending_queue.h"
+#include "server/security.h"
 #include "server/services/admin_service.h"
 #include "server/services/dead_letters.h"
 #include "server/services/fault_injection_service.h"
@@ -75,6 +77,7 @@ struct Router::Parts {
           if (settings.nats_on_exhausted == "fail_open") fail_open->OnExhausted();
         }) {}
 
+  absl::Status OpenSecurity();
   absl::Status OpenState();
   absl::Status OpenDelivery();
   absl::Status Serve();
@@ -93,6 +96,7 @@ struct Router::Parts {
   FaultInjector faults;
   std::unique_ptr<Failpoints> failpoints;  // Null unless there are any.
   std::unique_ptr<ModeController> mode;
+  std::unique_ptr<Security> security;
   std::unique_ptr<AuditLog> audit;
   std::unique_ptr<FailOpenSwitch> fail_open;
   Telemetry telemetry;
@@ -111,9 +115,18 @@ struct Router::Parts {
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections;
   std::unique_ptr<Listener> listener;  // Hands over to `connections`.
   bool served = false;
+  std::atomic<bool> reload_wanted{false};
   absl::Notification stopping;
   std::thread ticker;
 };
+
+absl::Status Router::Parts::OpenSecurity() {
+  absl::StatusOr<std::unique_ptr<Security>> opened =
+      Security::Open(SecurityOptionsOf(settings), clock, &log, &metrics);
+  if (!opened.ok()) return opened.status();
+  security = *std::move(opened);
+  return absl::OkStatus();
+}
 
 // What has to be remembered across restarts.
 absl::Status Router::Parts::OpenState() {
@@ -174,7 +187,11 @@ absl::Status Router::Parts::OpenDelivery() {
   status = std::make_unique<StatusReporter>(
       StatusReporter::Options{settings.nats_max_pending_operations, settings.pending_max_bytes},
       clock, transport.get(), dispatcher.get(), drainer.get(), queue.get(), mode.get());
-  metrics.SetGaugeProvider([this] { return status->GetGauges(); });
+  metrics.SetGaugeProvider([this] {
+    GaugeSnapshot gauges = status->GetGauges();
+    gauges.tls_certificate_expire_time = security->certificate_expire_time();
+    return gauges;
+  });
   return absl::OkStatus();
 }
 
@@ -241,7 +258,7 @@ absl::Status Router::Parts::ServeGrpc() {
   ApplyGrpcLimits(settings, &builder);
   connections = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
-      grpc::InsecureServerCredentials());
+      security->grpc_credentials());
   publisher_service->Register(&builder);
   builder.RegisterService(admin_service.get());
   builder.RegisterService(reflection_service.get());
@@ -287,6 +304,9 @@ void Router::Parts::Tick() {
     // It may be in a wait that has become hours longer because the wall clock was set back.
     if (tick % kTicksPerWake == 0) drainer->OnDeliverable();
     fail_open->Tick();
+    if (const bool forced = reload_wanted.exchange(false); forced || tick % kTicksPerWake == 0) {
+      security->Poll(forced);
+    }
     SetServing(status->ReadinessProblems().empty());
   }
 }
@@ -338,7 +358,8 @@ void Router::Parts::Stop() {
 
 absl::StatusOr<std::unique_ptr<Router>> Router::Start(const LoadedConfig& config) {
   auto parts = std::make_unique<Parts>(config);
-  for (absl::Status (Parts::*step)() : {&Parts::OpenState, &Parts::OpenDelivery, &Parts::Serve}) {
+  for (absl::Status (Parts::*step)() :
+       {&Parts::OpenSecurity, &Parts::OpenState, &Parts::OpenDelivery, &Parts::Serve}) {
     absl::Status status = (parts.get()->*step)();
     if (status.ok()) continue;
     parts->log.Event(LogLevel::kError, "ROUTER_START_FAILED", status.message());
@@ -353,6 +374,8 @@ Router::Router(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Router::~Router() { Stop(); }
 
 void Router::Stop() { parts_->Stop(); }
+
+void Router::Reload() { parts_->reload_wanted = true; }
 
 int Router::grpc_port() const { return parts_->listener->port(); }
 

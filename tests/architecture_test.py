@@ -12,10 +12,12 @@ ONLY_IN = [
     (r"nats/nats\.h|nats\.h", r"transports/nats/[^/]*\.cc"),
     (r"prometheus/.*", r"server/metrics/.*"),
     (r"sqlite3\.h", r"server/pending/.*"),
+    (r"openssl/.*", r"server/tls/.*|server/access/.*"),
     (r"civetweb\.h", r"server/http/.*"),
     (r"yaml-cpp/.*", r"server/config/.*|clients/.*"),
     (r"grpcpp/.*|grpc/.*|.*\.grpc\.pb\.h",
      r"server/services/.*|server/errors/status_conversion\..*|server/router\..*|server/options\..*|server/main\.cc|"
+     r"server/security\..*|server/tls/grpc_.*|"
      r"clients/.*|bazel/tsan/.*"),
 ]
 

@@ -26,6 +26,11 @@ struct Settings {
   int64_t grpc_max_metadata_bytes = 0;
   int64_t grpc_max_concurrent_streams = 0;
 
+  std::string tls_cert_file;  // Empty: no TLS.
+  std::string tls_key_file;
+  std::string tls_client_ca_file;  // Empty: clients are not asked for certificates.
+  std::string tls_client_auth;     // "require" or "optional".
+
   std::string http_listen;
 
   std::vector<std::string> nats_urls;

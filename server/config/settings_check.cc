@@ -7,9 +7,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "absl/time/clock.h"
 #include "server/config/settings_table.h"
 #include "server/config/text_file.h"
 #include "server/failpoints/failpoints.h"
+#include "server/tls/tls_material.h"
 
 namespace router {
 namespace {
@@ -89,6 +91,19 @@ void CheckCredentials(const Settings& settings, Errors& errors) {
   }
 }
 
+TlsFiles TlsFilesOf(const Settings& settings) {
+  return {settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file};
+}
+
+void CheckServerTls(const Settings& settings, Errors& errors) {
+  if (settings.tls_cert_file.empty() != settings.tls_key_file.empty()) {
+    errors.push_back("tls_cert_file, tls_key_file: each needs the other");
+  }
+  if (!settings.tls_client_ca_file.empty() && settings.tls_cert_file.empty()) {
+    errors.push_back("tls_client_ca_file: needs tls_cert_file");
+  }
+}
+
 void CheckTls(const Settings& settings, Errors& errors) {
   if (settings.nats_tls_cert_file.empty() != settings.nats_tls_key_file.empty()) {
     errors.push_back("nats_tls_cert_file, nats_tls_key_file: each needs the other");
@@ -129,6 +144,7 @@ std::vector<std::string> CheckSettings(const Settings& settings) {
   for (const std::string& url : settings.nats_urls) CheckUrl(url, errors);
   CheckCredentials(settings, errors);
   CheckTls(settings, errors);
+  CheckServerTls(settings, errors);
   if (settings.nats_max_reconnect_delay < settings.nats_reconnect_delay) {
     errors.push_back("nats_max_reconnect_delay_ms: must not be less than nats_reconnect_delay_ms");
   }
@@ -158,6 +174,10 @@ std::vector<std::string> LoadSecrets(Settings& settings) {
         ReadNamedFile(setting.name, settings.*file, errors);
       }
     }
+  }
+  if (!settings.tls_cert_file.empty() && !settings.tls_key_file.empty()) {
+    const absl::Status loaded = LoadTlsMaterial(TlsFilesOf(settings), absl::Now()).status();
+    if (!loaded.ok()) errors.push_back(absl::StrCat("tls_cert_file: ", loaded.message()));
   }
   return errors;
 }

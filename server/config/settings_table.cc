@@ -84,6 +84,15 @@ std::vector<SettingSpec> ServerSettings() {
              "Most metadata in one call."),
       Number("grpc_max_concurrent_streams", "grpc", &S::grpc_max_concurrent_streams, "1000",
              {1, kMillion}, "Most calls at a time on one connection."),
+      Text("tls_cert_file", "tls", &S::tls_cert_file, "",
+           "PEM file with the router's certificate for its clients, and those between it and its "
+           "authority; empty: no TLS. Read again when it changes, as the other two files are."),
+      Text("tls_key_file", "tls", &S::tls_key_file, "",
+           "PEM file with the key of tls_cert_file, without a passphrase."),
+      Text("tls_client_ca_file", "tls", &S::tls_client_ca_file, "",
+           "PEM file of the authorities of clients' certificates; empty: clients show none."),
+      Choice("tls_client_auth", "tls", &S::tls_client_auth, {"require", "optional"},
+             "Whether a client has to show a certificate, where tls_client_ca_file is set."),
       Text("http_listen", "http", &S::http_listen, "127.0.0.1:9001",
            "Where /metrics, /livez and /readyz are served, host:port; port 0 takes a free one."),
   };

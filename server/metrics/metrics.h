@@ -86,6 +86,12 @@ struct SpoolErrorCounters {
   Counter& For(absl::string_view op);
 };
 
+// Attempts to read files again that had changed.
+struct ReloadCounters {
+  Counter ok;
+  Counter failed;
+};
+
 class Metrics {
  public:
   // `commit` is the revision this binary was built from, or "unknown".
@@ -145,6 +151,9 @@ class Metrics {
   Counter messages_purged_total;
   Histogram spool_fsync_seconds;
   SpoolErrorCounters spool_errors;  // …_total{op}
+
+  // Access.
+  ReloadCounters tls_reloads;  // …_total{result}
 
  private:
   using MethodName = std::pair<std::string, std::string>;  // Service, method.

@@ -125,9 +125,15 @@ void AddQueue(const Metrics& metrics, Exposition& out) {
                    {"checkpoint", &errors.checkpoint}});
 }
 
-double ExpireTimestamp(const GaugeSnapshot& gauges) {
-  if (gauges.nats_fail_open_expire_time == absl::InfiniteFuture()) return 0;
-  return absl::ToDoubleSeconds(gauges.nats_fail_open_expire_time - absl::UnixEpoch());
+void AddSecurity(const Metrics& metrics, Exposition& out) {
+  out.AddCounters("router_tls_reloads_total",
+                  "Times that changed certificate files were read again, by result.", "result",
+                  {{"ok", &metrics.tls_reloads.ok}, {"failed", &metrics.tls_reloads.failed}});
+}
+
+// As Unix time; 0: never.
+double ExpireTimestamp(absl::Time time) {
+  return time == absl::InfiniteFuture() ? 0 : absl::ToDoubleSeconds(time - absl::UnixEpoch());
 }
 
 void AddGauges(const GaugeSnapshot& gauges, Exposition& out) {
@@ -153,7 +159,7 @@ void AddGauges(const GaugeSnapshot& gauges, Exposition& out) {
                gauges.nats_fail_open_enabled ? 1 : 0);
   out.AddGauge("router_nats_fail_open_expire_timestamp_seconds",
                "Unix time at which fail-open mode ends by itself; 0: it does not.",
-               ExpireTimestamp(gauges));
+               ExpireTimestamp(gauges.nats_fail_open_expire_time));
   out.AddGauge("router_nats_dead_letters_count", "Dead letters kept.",
                gauges.nats_dead_letters_count);
   out.AddGauge("router_nats_dead_letters_bytes",
@@ -165,6 +171,9 @@ void AddGauges(const GaugeSnapshot& gauges, Exposition& out) {
   out.AddGauge("router_spool_damaged",
                "1 while damage of the pending queue on disk is not acknowledged.",
                gauges.spool_damaged ? 1 : 0);
+  out.AddGauge("router_tls_certificate_expire_timestamp_seconds",
+               "Unix time at which the router's own certificate expires; 0: there is none.",
+               ExpireTimestamp(gauges.tls_certificate_expire_time));
   out.AddGauge("router_messages_unaccounted",
                "Accepted messages that nothing accounts for; anything but 0 is a defect.",
                gauges.messages_unaccounted);
@@ -185,6 +194,7 @@ std::string Metrics::Render() const {
   AddPublishing(*this, out);
   AddConsuming(*this, out);
   AddQueue(*this, out);
+  AddSecurity(*this, out);
   AddProcess(out);
   out.AddGauge("router_build_info", "Always 1; the labels say what is running.", 1,
                {{"version", version_}, {"commit", commit_}});

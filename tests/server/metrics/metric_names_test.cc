@@ -93,6 +93,8 @@ TEST(MetricNamesTest, FamiliesAreExactlyThese) {
                                            "router_spool_damaged_records gauge",
                                            "router_spool_errors_total counter",
                                            "router_spool_fsync_seconds histogram",
+                                           "router_tls_certificate_expire_timestamp_seconds gauge",
+                                           "router_tls_reloads_total counter",
                                        }));
 }
 
@@ -125,6 +127,7 @@ TEST(MetricNamesTest, EveryLabelValueIsThereFromTheStart) {
       {"router_nats_delivery_latency_seconds_count{path", {"direct", "queued"}},
       {"router_nats_dead_letters_total{reason",
        {"refused", "no_stream", "too_large", "expired", "attempts", "dropped_oldest"}},
+      {"router_tls_reloads_total{result", {"ok", "failed"}},
       {"router_spool_errors_total{op", {"open", "append", "remove", "read", "checkpoint"}},
   };
   for (const auto& [name, values] : expected) {
