@@ -71,10 +71,10 @@ SYSTEM_LIBRARIES = [
     _library("civetweb", linkopts = ["-lcivetweb-cpp", "-lcivetweb"], headers = ["CivetServer.h", "civetweb.h"]),
     _library("crypto", modules = ["libcrypto"]),
     _library("grpc", modules = ["grpc++"], deps = ["absl", "protobuf"]),
-    _library("grpc_reflection", linkopts = ["-lgrpc++_reflection"], headers = ["grpcpp/ext/proto_server_reflection_plugin.h"], deps = ["grpc"]),
     _library("gtest", modules = ["gtest", "gmock"]),
     _library("gtest_main", modules = ["gmock_main", "gmock", "gtest"]),
     _library("json", modules = ["nlohmann_json"]),
+    _library("jwt", modules = ["libjwt"]),
     _library("nats", modules = ["libnats"]),
     _library("prometheus", modules = ["prometheus-cpp-core"]),
     _library("protobuf", modules = ["protobuf"]),
@@ -87,4 +87,5 @@ SYSTEM_LIBRARIES = [
 PROTO_FILES = {
     "grpc/health/v1/health.proto": "/usr/share/grpc-proto/grpc/health/v1/health.proto",
     "grpc/reflection/v1/reflection.proto": "/usr/share/grpc-proto/grpc/reflection/v1/reflection.proto",
+    "grpc/reflection/v1alpha/reflection.proto": "/usr/share/grpc-proto/grpc/reflection/v1alpha/reflection.proto",
 }

@@ -16,6 +16,7 @@ RUNTIME="
   libabsl20220623
   libcivetweb1
   libgrpc++1.51
+  libjwt0
   libnats3.4
   libprometheus-cpp-core1.0
   libprotobuf32
@@ -40,6 +41,7 @@ BUILD="
   libgmock-dev
   libgrpc++-dev
   libgtest-dev
+  libjwt-dev
   libnats-dev
   libprotobuf-dev
   libsqlite3-dev

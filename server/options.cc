@@ -72,6 +72,9 @@ Security::Options SecurityOptionsOf(const Settings& settings) {
                                       ? ClientCertificates::kOptional
                                       : ClientCertificates::kRequired;
   }
+  options.access_files = {settings.access_file, settings.access_tokens_file,
+                          settings.access_jwt_keys_file, settings.access_jwt_issuer,
+                          settings.access_jwt_audience};
   return options;
 }
 

@@ -6,7 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/server_builder.h>
 
@@ -38,7 +37,7 @@
 #include "server/services/fault_injection_service.h"
 #include "server/services/method_metrics.h"
 #include "server/services/publisher_service.h"
-#include "server/services/reflection_v1.h"
+#include "server/services/reflection.h"
 #include "server/status/router_status.h"
 #include "server/telemetry/telemetry.h"
 #include "transports/factory.h"
@@ -57,8 +56,8 @@ constexpr absl::Duration kFlushTimeout = absl::Seconds(1);
 
 std::vector<std::string> ServiceNames(const Settings& settings) {
   std::vector<std::string> names = {kPublisherServiceName, kAdminServiceName,
-                                    "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
-                                    "grpc.reflection.v1alpha.ServerReflection"};
+                                    "grpc.health.v1.Health", ReflectionV1::kName,
+                                    ReflectionV1Alpha::kName};
   if (settings.enable_fault_injection) names.push_back(kFaultInjectionServiceName);
   return names;
 }
@@ -96,8 +95,8 @@ struct Router::Parts {
   FaultInjector faults;
   std::unique_ptr<Failpoints> failpoints;  // Null unless there are any.
   std::unique_ptr<ModeController> mode;
-  std::unique_ptr<Security> security;
   std::unique_ptr<AuditLog> audit;
+  std::unique_ptr<Security> security;
   std::unique_ptr<FailOpenSwitch> fail_open;
   Telemetry telemetry;
   std::unique_ptr<SqlitePendingQueue> queue;
@@ -110,7 +109,8 @@ struct Router::Parts {
   std::unique_ptr<PublisherService> publisher_service;
   std::unique_ptr<AdminService> admin_service;
   std::unique_ptr<FaultInjectionService> fault_injection_service;
-  std::unique_ptr<ReflectionServiceV1> reflection_service;
+  std::unique_ptr<ReflectionService<ReflectionV1>> reflection_service;
+  std::unique_ptr<ReflectionService<ReflectionV1Alpha>> reflection_alpha_service;
   std::unique_ptr<grpc::Server> grpc_server;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections;
   std::unique_ptr<Listener> listener;  // Hands over to `connections`.
@@ -122,7 +122,7 @@ struct Router::Parts {
 
 absl::Status Router::Parts::OpenSecurity() {
   absl::StatusOr<std::unique_ptr<Security>> opened =
-      Security::Open(SecurityOptionsOf(settings), clock, &log, &metrics);
+      Security::Open(SecurityOptionsOf(settings), clock, &log, &metrics, audit.get());
   if (!opened.ok()) return opened.status();
   security = *std::move(opened);
   return absl::OkStatus();
@@ -233,8 +233,9 @@ absl::Status Router::Parts::ServeHttp() {
 }
 
 absl::Status Router::Parts::ServeGrpc() {
-  publisher_service = std::make_unique<PublisherService>(
-      PublisherServiceOptionsOf(settings), clock, dispatcher.get(), transport.get(), &metrics);
+  publisher_service = std::make_unique<PublisherService>(PublisherServiceOptionsOf(settings), clock,
+                                                         dispatcher.get(), transport.get(),
+                                                         security->access(), &metrics);
   AdminService::Parts admin;
   admin.constants = StatusConstantsOf(settings);
   admin.config = config.effective;
@@ -246,14 +247,17 @@ absl::Status Router::Parts::ServeGrpc() {
   admin.dead_letters = dead_letters.get();
   admin.fail_open = fail_open.get();
   admin.audit = audit.get();
+  admin.access = security->access();
   admin.status = status.get();
   admin_service = std::make_unique<AdminService>(std::move(admin));
   // Keeps the descriptor of the health service in the program, for reflection.
   google::protobuf::LinkMessageReflection<grpc::health::v1::HealthCheckRequest>();
-  reflection_service = std::make_unique<ReflectionServiceV1>(ServiceNames(settings));
+  reflection_service =
+      std::make_unique<ReflectionService<ReflectionV1>>(ServiceNames(settings), security->access());
+  reflection_alpha_service = std::make_unique<ReflectionService<ReflectionV1Alpha>>(
+      ServiceNames(settings), security->access());
 
   grpc::EnableDefaultHealthCheckService(true);
-  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   ApplyGrpcLimits(settings, &builder);
   connections = builder.experimental().AddExternalConnectionAcceptor(
@@ -262,8 +266,10 @@ absl::Status Router::Parts::ServeGrpc() {
   publisher_service->Register(&builder);
   builder.RegisterService(admin_service.get());
   builder.RegisterService(reflection_service.get());
+  builder.RegisterService(reflection_alpha_service.get());
   if (settings.enable_fault_injection) {
-    fault_injection_service = std::make_unique<FaultInjectionService>(&faults, &log);
+    fault_injection_service =
+        std::make_unique<FaultInjectionService>(&faults, security->access(), audit.get(), &log);
     builder.RegisterService(fault_injection_service.get());
   }
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
@@ -359,7 +365,7 @@ void Router::Parts::Stop() {
 absl::StatusOr<std::unique_ptr<Router>> Router::Start(const LoadedConfig& config) {
   auto parts = std::make_unique<Parts>(config);
   for (absl::Status (Parts::*step)() :
-       {&Parts::OpenSecurity, &Parts::OpenState, &Parts::OpenDelivery, &Parts::Serve}) {
+       {&Parts::OpenState, &Parts::OpenSecurity, &Parts::OpenDelivery, &Parts::Serve}) {
     absl::Status status = (parts.get()->*step)();
     if (status.ok()) continue;
     parts->log.Event(LogLevel::kError, "ROUTER_START_FAILED", status.message());

@@ -1,6 +1,8 @@
 #include "server/security.h"
 
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/memory/memory.h"
 
@@ -17,18 +19,33 @@ std::unique_ptr<Reloadable<TlsMaterial>> MakeTls(const TlsFiles& files, Clock* c
       std::vector<std::string>{files.cert_file, files.key_file, files.client_ca_file}, load);
 }
 
+std::unique_ptr<Reloadable<AccessRules>> MakeRules(const AccessFiles& files) {
+  return std::make_unique<Reloadable<AccessRules>>(
+      std::vector<std::string>{files.access_file, files.tokens_file, files.jwt_keys_file},
+      [files] { return LoadAccessRules(files); });
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Security>> Security::Open(const Options& options, Clock* clock,
-                                                         Logger* log, Metrics* metrics) {
-  auto security = absl::WrapUnique(new Security(options, clock, log, metrics));
-  if (security->tls_ == nullptr) return security;
-  if (absl::Status status = security->tls_->Load(); !status.ok()) return status;
+                                                         Logger* log, Metrics* metrics,
+                                                         AuditLog* audit) {
+  auto security = absl::WrapUnique(new Security(options, clock, log, metrics, audit));
+  absl::Status status;
+  if (security->tls_ != nullptr) status.Update(security->tls_->Load());
+  if (security->rules_ != nullptr) status.Update(security->rules_->Load());
+  if (!status.ok()) return status;
   return security;
 }
 
-Security::Security(const Options& options, Clock* clock, Logger* log, Metrics* metrics)
-    : log_(log), metrics_(metrics) {
+Security::Security(const Options& options, Clock* clock, Logger* log, Metrics* metrics,
+                   AuditLog* audit)
+    : log_(log), metrics_(metrics), audit_(audit), denials_(clock, log, metrics, audit) {
+  if (!options.access_files.access_file.empty()) {
+    rules_ = MakeRules(options.access_files);
+    access_ =
+        std::make_unique<AccessControl>([this] { return rules_->current(); }, clock, &denials_);
+  }
   if (options.tls_files.cert_file.empty()) {
     grpc_credentials_ = grpc::InsecureServerCredentials();
     return;
@@ -43,7 +60,12 @@ absl::Time Security::certificate_expire_time() const {
 }
 
 void Security::Poll(bool force) {
-  if (tls_ == nullptr) return;
+  if (tls_ != nullptr) PollTls(force);
+  if (rules_ != nullptr) PollAccess(force);
+  denials_.Flush();
+}
+
+void Security::PollTls(bool force) {
   absl::Status error;
   switch (tls_->Poll(force, &error)) {
     case ReloadOutcome::kUnchanged:
@@ -60,6 +82,39 @@ void Security::Poll(bool force) {
                   {{"reason", error.message()}});
       return;
   }
+}
+
+void Security::PollAccess(bool force) {
+  absl::Status error;
+  switch (rules_->Poll(force, &error)) {
+    case ReloadOutcome::kUnchanged:
+      return;
+    case ReloadOutcome::kReloaded:
+      metrics_->access_reloads.ok.Increment();
+      log_->Event(LogLevel::kInfo, "ACCESS_RELOADED", "new rules of access are in force");
+      break;
+    case ReloadOutcome::kFailed:
+      metrics_->access_reloads.failed.Increment();
+      log_->Event(LogLevel::kError, "ACCESS_RELOAD_FAILED",
+                  "new rules of access cannot be used; they stay as they were",
+                  {{"reason", error.message()}});
+      break;
+  }
+  AuditReload(error);
+}
+
+void Security::AuditReload(const absl::Status& outcome) {
+  AuditEvent event;
+  event.actor = "router";
+  event.method = "ReloadAccess";
+  event.reason = "the files of access control have changed, or a signal said so";
+  event.detail = outcome.ok() ? "new rules" : std::string(outcome.message());
+  event.outcome = absl::StatusCodeToString(outcome.code());
+  const absl::Status status = audit_->Record(std::move(event)).status();
+  if (status.ok()) return;
+  log_->RepeatingEvent(LogLevel::kError, "AUDIT_LOG_ERROR",
+                       "a reload could not be written into the audit log",
+                       {{"reason", status.message()}});
 }
 
 }  // namespace router

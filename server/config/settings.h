@@ -31,6 +31,12 @@ struct Settings {
   std::string tls_client_ca_file;  // Empty: clients are not asked for certificates.
   std::string tls_client_auth;     // "require" or "optional".
 
+  std::string access_file;  // Empty: no access control.
+  std::string access_tokens_file;
+  std::string access_jwt_keys_file;
+  std::string access_jwt_issuer;
+  std::string access_jwt_audience;
+
   std::string http_listen;
 
   std::vector<std::string> nats_urls;

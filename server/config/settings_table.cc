@@ -93,6 +93,17 @@ std::vector<SettingSpec> ServerSettings() {
            "PEM file of the authorities of clients' certificates; empty: clients show none."),
       Choice("tls_client_auth", "tls", &S::tls_client_auth, {"require", "optional"},
              "Whether a client has to show a certificate, where tls_client_ca_file is set."),
+      Text("access_file", "access", &S::access_file, "",
+           "YAML file of identities and what each may do; empty: whoever can connect may do "
+           "everything. Read again when it changes, as the other two files are."),
+      Text("access_tokens_file", "access", &S::access_tokens_file, "",
+           "YAML file of bearer tokens, as SHA-256 hashes."),
+      Text("access_jwt_keys_file", "access", &S::access_jwt_keys_file, "",
+           "JSON Web Key Set, or PEM file, of the public keys that sign JSON Web Tokens."),
+      Text("access_jwt_issuer", "access", &S::access_jwt_issuer, "",
+           "The `iss` that JSON Web Tokens must have."),
+      Text("access_jwt_audience", "access", &S::access_jwt_audience, "",
+           "The `aud` that JSON Web Tokens must have."),
       Text("http_listen", "http", &S::http_listen, "127.0.0.1:9001",
            "Where /metrics, /livez and /readyz are served, host:port; port 0 takes a free one."),
   };

@@ -92,6 +92,14 @@ struct ReloadCounters {
   Counter failed;
 };
 
+// What callers were denied.
+struct AccessDeniedCounters {
+  Counter unauthenticated;  // Calls of somebody who is not known.
+  Counter method;           // Calls.
+  Counter subject;          // Messages.
+  Counter payloads;         // Calls.
+};
+
 class Metrics {
  public:
   // `commit` is the revision this binary was built from, or "unknown".
@@ -153,7 +161,9 @@ class Metrics {
   SpoolErrorCounters spool_errors;  // …_total{op}
 
   // Access.
-  ReloadCounters tls_reloads;  // …_total{result}
+  ReloadCounters tls_reloads;          // …_total{result}
+  ReloadCounters access_reloads;       // …_total{result}
+  AccessDeniedCounters access_denied;  // …_total{reason}
 
  private:
   using MethodName = std::pair<std::string, std::string>;  // Service, method.

@@ -129,6 +129,18 @@ void AddSecurity(const Metrics& metrics, Exposition& out) {
   out.AddCounters("router_tls_reloads_total",
                   "Times that changed certificate files were read again, by result.", "result",
                   {{"ok", &metrics.tls_reloads.ok}, {"failed", &metrics.tls_reloads.failed}});
+  out.AddCounters("router_access_reloads_total",
+                  "Times that changed files of access control were read again, by result.",
+                  "result",
+                  {{"ok", &metrics.access_reloads.ok}, {"failed", &metrics.access_reloads.failed}});
+  const AccessDeniedCounters& denied = metrics.access_denied;
+  out.AddCounters("router_access_denied_total",
+                  "Calls, and messages (reason subject), that callers were denied, by reason.",
+                  "reason",
+                  {{"unauthenticated", &denied.unauthenticated},
+                   {"method", &denied.method},
+                   {"subject", &denied.subject},
+                   {"payloads", &denied.payloads}});
 }
 
 // As Unix time; 0: never.

@@ -31,6 +31,10 @@ struct PublishMethod {
   static GrpcMethodMetrics* Metrics(const PublisherContext& context) {
     return context.publish_metrics;
   }
+  static const MethodRule* Rule() {
+    static const MethodRule* const rule = FindMethodRule(kPublisherService, "Publish");
+    return rule;
+  }
   static Messages MessagesOf(const Request& request) { return {&request.message()}; }
   static absl::Status Check(const Request&) { return absl::OkStatus(); }
 
@@ -55,6 +59,10 @@ struct PublishBatchMethod {
   }
   static GrpcMethodMetrics* Metrics(const PublisherContext& context) {
     return context.publish_batch_metrics;
+  }
+  static const MethodRule* Rule() {
+    static const MethodRule* const rule = FindMethodRule(kPublisherService, "PublishBatch");
+    return rule;
   }
   static Messages MessagesOf(const Request& request) {
     return absl::MakeConstSpan(request.messages().data(), request.messages_size());
@@ -101,6 +109,11 @@ class UnaryCall {
     }
     new UnaryCall(context_, queue_);
     start_time_ = context_->clock->SteadyNow();
+    if (context_->access != nullptr) {
+      absl::StatusOr<Caller> caller = Admit(context_->access, server_context_, Method::Rule());
+      if (!caller.ok()) return Finish(caller.status());
+      caller_ = *std::move(caller);
+    }
     const absl::Status checked = Method::Check(request_);
     if (!checked.ok()) return Finish(checked);
     const typename Method::Messages messages = Method::MessagesOf(request_);
@@ -109,6 +122,9 @@ class UnaryCall {
     batch_->caller_deadline = CallerDeadline(server_context_, start_time_);
     FillOperations(messages, context_->transport->max_payload_bytes(), context_->clock->WallNow(),
                    &context_->ids, &storage_, &*batch_);
+    if (caller_.has_value()) {
+      context_->access->RejectSubjects(*caller_, Method::Rule()->method, &*batch_);
+    }
     context_->dispatcher->Publish(&*batch_);
   }
 
@@ -135,6 +151,7 @@ class UnaryCall {
   typename Method::Request request_;
   typename Method::Response response_;
   typename Method::Writer responder_;
+  absl::optional<Caller> caller_;  // Where there is access control.
   OperationStorage storage_;
   absl::optional<Batch> batch_;
   SteadyTime start_time_;

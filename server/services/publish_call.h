@@ -14,6 +14,9 @@ void AwaitPublish(PublisherContext* context, grpc::ServerCompletionQueue* queue)
 void AwaitPublishBatch(PublisherContext* context, grpc::ServerCompletionQueue* queue);
 void AwaitPublishStream(PublisherContext* context, grpc::ServerCompletionQueue* queue);
 
+// For the rules of access control.
+inline constexpr char kPublisherService[] = "router.v1.PublisherService";
+
 // Most messages in one batch, and in one frame of a stream.
 inline constexpr int64_t kBatchMessagesMax = 10000;
 // BATCH_INVALID unless a batch or frame has 1 to kBatchMessagesMax messages.

@@ -11,6 +11,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/types/optional.h"
 #include "server/errors/status_conversion.h"
 #include "server/services/completion_tag.h"
 #include "server/services/publish_call.h"
@@ -18,6 +19,11 @@
 
 namespace router {
 namespace {
+
+const MethodRule* StreamRule() {
+  static const MethodRule* const rule = FindMethodRule(kPublisherService, "PublishStream");
+  return rule;
+}
 
 class PublishStream {
  public:
@@ -56,6 +62,15 @@ class PublishStream {
     AwaitPublishStream(context_, queue_);
     start_time_ = context_->clock->SteadyNow();
     absl::MutexLock lock(&mutex_);
+    if (context_->access != nullptr) {
+      absl::StatusOr<Caller> caller = Admit(context_->access, server_context_, StreamRule());
+      if (!caller.ok()) {
+        status_ = caller.status();
+        input_ended_ = true;
+        return Advance();
+      }
+      caller_ = *std::move(caller);
+    }
     Read();
   }
 
@@ -68,6 +83,9 @@ class PublishStream {
         input_ended_ = true;
       } else {
         status_ = CheckBatchSize(request_->messages_size());
+        if (status_.ok() && caller_.has_value()) {
+          status_ = context_->access->Renew(*StreamRule(), &*caller_);
+        }
         if (status_.ok()) {
           frame = TakeFrame();
         } else {
@@ -80,6 +98,9 @@ class PublishStream {
         absl::MakeConstSpan(frame->request->messages().data(), frame->request->messages_size());
     FillOperations(messages, context_->transport->max_payload_bytes(), context_->clock->WallNow(),
                    &context_->ids, &frame->storage, frame.get());
+    if (caller_.has_value()) {
+      context_->access->RejectSubjects(*caller_, StreamRule()->method, frame.get());
+    }
     context_->dispatcher->Publish(frame.release());
     // Still there, whatever was answered meanwhile: nothing is finished while publishing_ is set.
     absl::MutexLock lock(&mutex_);
@@ -173,6 +194,8 @@ class PublishStream {
   MemberTag<PublishStream> finish_{this, &PublishStream::OnFinished};
   grpc::ServerContext server_context_;
   SteadyTime start_time_;
+  absl::optional<Caller>
+      caller_;  // Where there is access control. For whoever has a frame in hand.
 
   absl::Mutex mutex_;
   grpc::ServerAsyncReaderWriter<v1::PublishStreamResponse, v1::PublishStreamRequest> stream_

@@ -6,8 +6,6 @@
 namespace router {
 namespace {
 
-constexpr absl::string_view kService = "router.v1.PublisherService";
-
 // Handlers that wait for a call, per queue. Unary calls come in bursts; streams stay.
 constexpr int kWaitingPublish = 128;
 constexpr int kWaitingPublishBatch = 16;
@@ -22,14 +20,16 @@ void Serve(grpc::ServerCompletionQueue* queue) {
 }  // namespace
 
 PublisherService::PublisherService(const PublisherServiceOptions& options, Clock* clock,
-                                   Dispatcher* dispatcher, Transport* transport, Metrics* metrics) {
+                                   Dispatcher* dispatcher, Transport* transport,
+                                   AccessControl* access, Metrics* metrics) {
   context_.options = options;
   context_.clock = clock;
   context_.dispatcher = dispatcher;
   context_.transport = transport;
-  context_.publish_metrics = metrics->GrpcMethod(kService, "Publish");
-  context_.publish_batch_metrics = metrics->GrpcMethod(kService, "PublishBatch");
-  context_.publish_stream_metrics = metrics->GrpcMethod(kService, "PublishStream");
+  context_.access = access;
+  context_.publish_metrics = metrics->GrpcMethod(kPublisherService, "Publish");
+  context_.publish_batch_metrics = metrics->GrpcMethod(kPublisherService, "PublishBatch");
+  context_.publish_stream_metrics = metrics->GrpcMethod(kPublisherService, "PublishStream");
 }
 
 PublisherService::~PublisherService() = default;

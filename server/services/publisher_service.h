@@ -15,6 +15,7 @@
 #include "server/base/clock.h"
 #include "server/dispatcher/dispatcher.h"
 #include "server/metrics/metrics.h"
+#include "server/services/call_access.h"
 #include "server/services/message_conversion.h"
 #include "transports/transport.h"
 
@@ -55,6 +56,7 @@ struct PublisherContext {
   Clock* clock;
   Dispatcher* dispatcher;
   Transport* transport;
+  AccessControl* access;  // Null: none.
   MessageIdSource ids;
   GrpcMethodMetrics* publish_metrics;
   GrpcMethodMetrics* publish_batch_metrics;
@@ -68,9 +70,9 @@ struct PublisherContext {
 // No policy lives here.
 class PublisherService {
  public:
-  // Borrows everything, for its lifetime.
+  // Borrows everything, for its lifetime. `access` may be null.
   PublisherService(const PublisherServiceOptions& options, Clock* clock, Dispatcher* dispatcher,
-                   Transport* transport, Metrics* metrics);
+                   Transport* transport, AccessControl* access, Metrics* metrics);
   // Shutdown must have been called, if Start was.
   ~PublisherService();
 

@@ -1,4 +1,4 @@
-#include "server/services/reflection_v1.h"
+#include "server/services/reflection.h"
 
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/descriptor.pb.h>
@@ -22,11 +22,11 @@ using ::grpc::reflection::v1::ServerReflection;
 using ::grpc::reflection::v1::ServerReflectionRequest;
 using ::grpc::reflection::v1::ServerReflectionResponse;
 
-class ReflectionV1Test : public ::testing::Test {
+class ReflectionTest : public ::testing::Test {
  protected:
   using Stream = grpc::ClientReaderWriter<ServerReflectionRequest, ServerReflectionResponse>;
 
-  ReflectionV1Test() : service_({"router.v1.PublisherService", "grpc.health.v1.Health"}) {
+  ReflectionTest() : service_({"router.v1.PublisherService", "grpc.health.v1.Health"}, nullptr) {
     // The program's messages register themselves where something of their file is used.
     v1::Message::default_instance();
     grpc::ServerBuilder builder;
@@ -39,7 +39,7 @@ class ReflectionV1Test : public ::testing::Test {
     NewStream();
   }
 
-  ~ReflectionV1Test() override {
+  ~ReflectionTest() override {
     context_->TryCancel();
     stream_ = nullptr;
     server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(5));
@@ -83,14 +83,14 @@ class ReflectionV1Test : public ::testing::Test {
     return files;
   }
 
-  ReflectionServiceV1 service_;
+  ReflectionService<ReflectionV1> service_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<ServerReflection::Stub> stub_;
   std::unique_ptr<grpc::ClientContext> context_;
   std::unique_ptr<Stream> stream_;
 };
 
-TEST_F(ReflectionV1Test, ListsTheServicesItWasTold) {
+TEST_F(ReflectionTest, ListsTheServicesItWasTold) {
   ServerReflectionRequest request;
   request.set_host("somewhere");
   request.set_list_services("");
@@ -100,7 +100,7 @@ TEST_F(ReflectionV1Test, ListsTheServicesItWasTold) {
   EXPECT_EQ(response.list_services_response().service(1).name(), "grpc.health.v1.Health");
 }
 
-TEST_F(ReflectionV1Test, FileComesFirstAndWithAllThatItNeeds) {
+TEST_F(ReflectionTest, FileComesFirstAndWithAllThatItNeeds) {
   const std::vector<FileDescriptorProto> files = FilesIn(AskForFile("router/v1/message.proto"));
   ASSERT_GT(files.size(), 1u);
   EXPECT_EQ(files[0].name(), "router/v1/message.proto");
@@ -111,7 +111,7 @@ TEST_F(ReflectionV1Test, FileComesFirstAndWithAllThatItNeeds) {
   EXPECT_NE(pool.FindMessageTypeByName("router.v1.PublishResult"), nullptr);
 }
 
-TEST_F(ReflectionV1Test, SymbolsOfEveryKindAreFound) {
+TEST_F(ReflectionTest, SymbolsOfEveryKindAreFound) {
   for (const char* symbol : {"router.v1.Message", "router.v1.Message.subject",
                              "router.v1.Guarantee", "router.v1.GUARANTEE_STORED"}) {
     const std::vector<FileDescriptorProto> files = FilesIn(AskForSymbol(symbol));
@@ -125,7 +125,7 @@ TEST_F(ReflectionV1Test, SymbolsOfEveryKindAreFound) {
       << "no dependencies";
 }
 
-TEST_F(ReflectionV1Test, DependenciesAreSentOncePerStream) {
+TEST_F(ReflectionTest, DependenciesAreSentOncePerStream) {
   EXPECT_GT(FilesIn(AskForFile("router/v1/message.proto")).size(), 1u);
   EXPECT_EQ(FilesIn(AskForFile("router/v1/message.proto")).size(), 1u) << "what was asked for";
   EXPECT_EQ(FilesIn(AskForFile("google/rpc/status.proto")).size(), 1u);
@@ -133,7 +133,7 @@ TEST_F(ReflectionV1Test, DependenciesAreSentOncePerStream) {
   EXPECT_GT(FilesIn(AskForFile("router/v1/message.proto")).size(), 1u) << "another stream";
 }
 
-TEST_F(ReflectionV1Test, UnknownNamesAreNotFoundAndTheStreamGoesOn) {
+TEST_F(ReflectionTest, UnknownNamesAreNotFoundAndTheStreamGoesOn) {
   for (const std::string& name : {std::string("no/such.proto"), std::string()}) {
     const ServerReflectionResponse response = AskForFile(name);
     EXPECT_EQ(response.error_response().error_code(), grpc::StatusCode::NOT_FOUND);
@@ -145,19 +145,19 @@ TEST_F(ReflectionV1Test, UnknownNamesAreNotFoundAndTheStreamGoesOn) {
   EXPECT_FALSE(FilesIn(AskForSymbol("router.v1.Message")).empty());
 }
 
-TEST_F(ReflectionV1Test, HostileNamesAreEscapedAndCut) {
+TEST_F(ReflectionTest, HostileNamesAreEscapedAndCut) {
   const std::string message =
       AskForSymbol("\x1b[31m" + std::string(1 << 20, 'x')).error_response().error_message();
   EXPECT_LT(message.size(), 300u);
   EXPECT_EQ(message.find('\x1b'), std::string::npos);
 }
 
-TEST_F(ReflectionV1Test, RequestForNothingIsAnError) {
+TEST_F(ReflectionTest, RequestForNothingIsAnError) {
   EXPECT_EQ(Ask(ServerReflectionRequest()).error_response().error_code(),
             grpc::StatusCode::INVALID_ARGUMENT);
 }
 
-TEST_F(ReflectionV1Test, ExtensionsAreLookedUp) {
+TEST_F(ReflectionTest, ExtensionsAreLookedUp) {
   ServerReflectionRequest request;
   request.set_all_extension_numbers_of_type("router.v1.Message");
   ServerReflectionResponse response = Ask(request);
@@ -174,13 +174,13 @@ TEST_F(ReflectionV1Test, ExtensionsAreLookedUp) {
   EXPECT_EQ(Ask(request).error_response().error_code(), grpc::StatusCode::NOT_FOUND);
 }
 
-TEST_F(ReflectionV1Test, EndsWithTheClient) {
+TEST_F(ReflectionTest, EndsWithTheClient) {
   AskForSymbol("router.v1.Message");
   stream_->WritesDone();
   EXPECT_TRUE(stream_->Finish().ok());
 }
 
-TEST_F(ReflectionV1Test, IdleStreamsHoldUpNeitherOthersNorShutdown) {
+TEST_F(ReflectionTest, IdleStreamsHoldUpNeitherOthersNorShutdown) {
   std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
   std::vector<std::unique_ptr<Stream>> idle;
   for (int i = 0; i < 50; ++i) {
@@ -197,7 +197,7 @@ TEST_F(ReflectionV1Test, IdleStreamsHoldUpNeitherOthersNorShutdown) {
   for (auto& stream : idle) EXPECT_FALSE(stream->Finish().ok());
 }
 
-TEST_F(ReflectionV1Test, ClientThatHangsUpIsNoProblem) {
+TEST_F(ReflectionTest, ClientThatHangsUpIsNoProblem) {
   for (int i = 0; i < 20; ++i) {
     NewStream();
     ServerReflectionRequest request;

@@ -1,4 +1,4 @@
-#include "server/services/reflection_v1.h"
+#include "server/services/reflection.h"
 
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/descriptor.pb.h>
@@ -10,6 +10,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "server/errors/errors.h"
+#include "server/errors/status_conversion.h"
+#include "server/services/call_access.h"
 
 namespace router {
 namespace {
@@ -18,38 +20,46 @@ using ::google::protobuf::Descriptor;
 using ::google::protobuf::DescriptorPool;
 using ::google::protobuf::FieldDescriptor;
 using ::google::protobuf::FileDescriptor;
-using ::grpc::reflection::v1::ServerReflectionRequest;
-using ::grpc::reflection::v1::ServerReflectionResponse;
 
 constexpr size_t kShownBytesMax = 128;
 
 const DescriptorPool& Pool() { return *DescriptorPool::generated_pool(); }
 
 // One stream: reads a request, answers it, reads the next. Deletes itself at the end.
+template <typename Version>
 class ReflectionStream final
-    : public grpc::ServerBidiReactor<ServerReflectionRequest, ServerReflectionResponse> {
+    : public grpc::ServerBidiReactor<typename Version::Request, typename Version::Response> {
+  using Request = typename Version::Request;
+  using Response = typename Version::Response;
+
  public:
   explicit ReflectionStream(const std::vector<std::string>& services) : services_(services) {
-    StartRead(&request_);
+    this->StartRead(&request_);
+  }
+
+  // One that ends at once.
+  ReflectionStream(const std::vector<std::string>& services, const grpc::Status& error)
+      : services_(services) {
+    this->Finish(error);
   }
 
   void OnReadDone(bool ok) override {
     if (!ok) {
-      Finish(grpc::Status::OK);
+      this->Finish(grpc::Status::OK);
       return;
     }
     response_.Clear();
     response_.set_valid_host(request_.host());
     *response_.mutable_original_request() = request_;
     Answer();
-    StartWrite(&response_);
+    this->StartWrite(&response_);
   }
 
   void OnWriteDone(bool ok) override {
     if (ok) {
-      StartRead(&request_);
+      this->StartRead(&request_);
     } else {
-      Finish(grpc::Status::CANCELLED);
+      this->Finish(grpc::Status::CANCELLED);
     }
   }
 
@@ -58,19 +68,19 @@ class ReflectionStream final
  private:
   void Answer() {
     switch (request_.message_request_case()) {
-      case ServerReflectionRequest::kFileByFilename:
+      case Request::kFileByFilename:
         return AnswerFile(Pool().FindFileByName(request_.file_by_filename()), "file",
                           request_.file_by_filename());
-      case ServerReflectionRequest::kFileContainingSymbol:
+      case Request::kFileContainingSymbol:
         return AnswerFile(Pool().FindFileContainingSymbol(request_.file_containing_symbol()),
                           "symbol", request_.file_containing_symbol());
-      case ServerReflectionRequest::kFileContainingExtension:
+      case Request::kFileContainingExtension:
         return AnswerExtension();
-      case ServerReflectionRequest::kAllExtensionNumbersOfType:
+      case Request::kAllExtensionNumbersOfType:
         return AnswerExtensionNumbers();
-      case ServerReflectionRequest::kListServices:
+      case Request::kListServices:
         return AnswerServices();
-      case ServerReflectionRequest::MESSAGE_REQUEST_NOT_SET:
+      case Request::MESSAGE_REQUEST_NOT_SET:
         break;
     }
     AnswerError(grpc::StatusCode::INVALID_ARGUMENT, "the request asks for nothing");
@@ -134,18 +144,23 @@ class ReflectionStream final
 
   const std::vector<std::string>& services_;
   std::set<const FileDescriptor*> sent_;
-  ServerReflectionRequest request_;
-  ServerReflectionResponse response_;
+  Request request_;
+  Response response_;
 };
 
 }  // namespace
 
-ReflectionServiceV1::ReflectionServiceV1(std::vector<std::string> services)
-    : services_(std::move(services)) {}
-
-grpc::ServerBidiReactor<ServerReflectionRequest, ServerReflectionResponse>*
-ReflectionServiceV1::ServerReflectionInfo(grpc::CallbackServerContext*) {
-  return new ReflectionStream(services_);
+template <typename Version>
+grpc::ServerBidiReactor<typename Version::Request, typename Version::Response>*
+ReflectionService<Version>::ServerReflectionInfo(grpc::CallbackServerContext* context) {
+  if (access_ == nullptr) return new ReflectionStream<Version>(services_);
+  const absl::Status may =
+      Admit(access_, *context, FindMethodRule(Version::kName, "ServerReflectionInfo")).status();
+  if (!may.ok()) return new ReflectionStream<Version>(services_, ToGrpcStatus(may));
+  return new ReflectionStream<Version>(services_);
 }
+
+template class ReflectionService<ReflectionV1>;
+template class ReflectionService<ReflectionV1Alpha>;
 
 }  // namespace router
