@@ -28,6 +28,8 @@ NatsOptions NatsOptionsOf(const Settings& settings) {
   options.password = settings.nats_password;
   options.token = settings.nats_token;
   options.creds_file = settings.nats_creds_file;
+  options.nkey = settings.nats_nkey;
+  options.nkey_seed_file = settings.nats_nkey_seed_file;
   options.tls.enabled = settings.nats_tls_enabled;
   options.tls.ca_file = settings.nats_tls_ca_file;
   options.tls.cert_file = settings.nats_tls_cert_file;

@@ -45,6 +45,8 @@ struct Settings {
   std::string nats_password_file;
   std::string nats_token_file;
   std::string nats_creds_file;
+  std::string nats_nkey;
+  std::string nats_nkey_seed_file;
   bool nats_tls_enabled = false;
   std::string nats_tls_hostname;
   std::string nats_tls_ca_file;

@@ -85,10 +85,14 @@ void CheckCredentials(const Settings& settings, Errors& errors) {
   if (settings.nats_user.empty() != settings.nats_password_file.empty()) {
     errors.push_back("nats_user, nats_password_file: each needs the other");
   }
+  if (settings.nats_nkey.empty() != settings.nats_nkey_seed_file.empty()) {
+    errors.push_back("nats_nkey, nats_nkey_seed_file: each needs the other");
+  }
   const int ways = !settings.nats_user.empty() + !settings.nats_token_file.empty() +
-                   !settings.nats_creds_file.empty();
+                   !settings.nats_creds_file.empty() + !settings.nats_nkey.empty();
   if (ways > 1) {
-    errors.push_back("nats_user, nats_token_file, nats_creds_file: only one of them can be used");
+    errors.push_back(
+        "nats_user, nats_token_file, nats_creds_file, nats_nkey: only one of them can be used");
   }
 }
 
@@ -196,8 +200,8 @@ std::vector<std::string> LoadSecrets(Settings& settings) {
     settings.*setting.secret = std::string(secret);
   }
   for (std::string Settings::*file :
-       {&Settings::nats_creds_file, &Settings::nats_tls_ca_file, &Settings::nats_tls_cert_file,
-        &Settings::nats_tls_key_file}) {
+       {&Settings::nats_creds_file, &Settings::nats_nkey_seed_file, &Settings::nats_tls_ca_file,
+        &Settings::nats_tls_cert_file, &Settings::nats_tls_key_file}) {
     if ((settings.*file).empty()) continue;
     for (const SettingSpec& setting : SettingsTable()) {
       if (setting.member == SettingSpec::Member(file)) {

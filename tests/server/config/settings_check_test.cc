@@ -120,8 +120,13 @@ TEST_F(SettingsCheckTest, CredentialsComeInOneWay) {
   EXPECT_THAT(CheckSettings(settings_), IsEmpty());
   settings_.nats_creds_file = "/c";
   EXPECT_THAT(CheckSettings(settings_),
-              ElementsAre("nats_user, nats_token_file, nats_creds_file: only one of them can be "
-                          "used"));
+              ElementsAre("nats_user, nats_token_file, nats_creds_file, nats_nkey: only one of "
+                          "them can be used"));
+  settings_.nats_user = settings_.nats_password_file = settings_.nats_creds_file = "";
+  settings_.nats_nkey = "U";
+  EXPECT_THAT(CheckSettings(settings_), ElementsAre(StartsWith("nats_nkey, nats_nkey_seed_file:")));
+  settings_.nats_nkey_seed_file = "/s";
+  EXPECT_THAT(CheckSettings(settings_), IsEmpty());
 }
 
 TEST_F(SettingsCheckTest, TlsOptionsNeedTlsAndEachOther) {
