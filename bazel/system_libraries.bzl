@@ -6,7 +6,9 @@ are in /usr/include, which the compiler searches by itself and in which it repor
 
 load("//bazel:system_library_list.bzl", "PROTO_FILES", "SYSTEM_LIBRARIES")
 
-_DEFAULT_INCLUDES = ["/usr/include"]
+def _is_default_include(path):
+    """Whether the compiler searches the folder by itself: this one, or that of the architecture."""
+    return path == "/usr/include" or (path.startswith("/usr/include/") and path.endswith("-linux-gnu"))
 
 def _pkg_config(repository_ctx, library, flag):
     result = repository_ctx.execute(["pkg-config", flag] + library.modules)
@@ -24,7 +26,7 @@ def _build_rule(repository_ctx, library):
         for flag in _pkg_config(repository_ctx, library, "--cflags"):
             if flag.startswith("-D"):
                 defines.append(flag[2:])
-            elif flag.startswith("-I") and flag[2:] not in _DEFAULT_INCLUDES:
+            elif flag.startswith("-I") and not _is_default_include(flag[2:]):
                 fail("%s has its headers in %s, which is not supported" % (library.name, flag[2:]))
     for header in library.headers:
         if not repository_ctx.path("/usr/include/" + header).exists:

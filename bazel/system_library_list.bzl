@@ -70,6 +70,7 @@ SYSTEM_LIBRARIES = [
     _library("benchmark", modules = ["benchmark"]),
     _library("civetweb", linkopts = ["-lcivetweb-cpp", "-lcivetweb"], headers = ["CivetServer.h", "civetweb.h"]),
     _library("crypto", modules = ["libcrypto"]),
+    _library("curl", modules = ["libcurl"]),
     _library("grpc", modules = ["grpc++"], deps = ["absl", "protobuf"]),
     _library("gtest", modules = ["gtest", "gmock"]),
     _library("gtest_main", modules = ["gmock_main", "gmock", "gtest"]),

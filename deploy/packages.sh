@@ -15,6 +15,7 @@ RUNTIME="
   curl
   libabsl20220623
   libcivetweb1
+  libcurl4
   libgrpc++1.51
   libjwt0
   libnats3.4
@@ -38,6 +39,7 @@ BUILD="
   libabsl-dev
   libbenchmark-dev
   libcivetweb-dev
+  libcurl4-openssl-dev
   libgmock-dev
   libgrpc++-dev
   libgtest-dev
@@ -59,6 +61,7 @@ BUILD="
 TEST="
   clang-14
   clang-format-14
+  jq
   openssl
   prometheus
   prometheus-alertmanager

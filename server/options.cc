@@ -4,6 +4,11 @@
 
 #include <grpc/grpc.h>
 #include <grpcpp/resource_quota.h>
+#include <unistd.h>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/version.h"
+#include "server/tracing/header_lines.h"
 
 namespace router {
 namespace {
@@ -18,6 +23,12 @@ FullPolicy FullPolicyOf(const std::string& name) {
   if (name == "drop_oldest") return FullPolicy::kDropOldest;
   if (name == "block") return FullPolicy::kBlock;
   return FullPolicy::kReject;
+}
+
+std::string HostName() {
+  char name[256] = "";
+  if (gethostname(name, sizeof(name) - 1) != 0) return "unknown";
+  return name;
 }
 
 NatsOptions NatsOptionsOf(const Settings& settings) {
@@ -58,8 +69,33 @@ Logger::Options LoggerOptionsOf(const Settings& settings) {
 }
 
 Telemetry::Options TelemetryOptionsOf(const Settings& settings) {
-  return {settings.pending_full_policy, settings.nats_max_pending_operations,
-          settings.nats_on_exhausted};
+  Telemetry::Options options;
+  options.full_policy = settings.pending_full_policy;
+  options.queue_count_max = settings.nats_max_pending_operations;
+  options.on_exhausted = settings.nats_on_exhausted;
+  return options;
+}
+
+OtlpExporter::Options OtlpOptionsOf(const Settings& settings) {
+  OtlpExporter::Options options;
+  options.url = OtlpTracesUrl(settings.otlp_endpoint);
+  options.resource.version = kRouterVersion;
+  const std::string host = HostName();
+  options.resource.attributes = {
+      {"service.name", "router"},
+      {"service.version", kRouterVersion},
+      {"service.instance.id", absl::StrCat(host, "/", settings.grpc_listen)},
+      {"host.name", host},
+  };
+  return options;
+}
+
+HttpPost::Options HttpPostOptionsOf(const Settings& settings) {
+  HttpPost::Options options;
+  options.url = OtlpTracesUrl(settings.otlp_endpoint);
+  options.headers = ParseHeaderLines(settings.otlp_headers).value_or(std::vector<std::string>());
+  options.timeout = settings.otlp_timeout;
+  return options;
 }
 
 std::vector<FailpointRule> FailpointsOf(const Settings& settings) {

@@ -17,12 +17,18 @@
 #include "server/services/dead_letters.h"
 #include "server/services/publisher_service.h"
 #include "server/telemetry/telemetry.h"
+#include "server/tracing/http_post.h"
+#include "server/tracing/otlp_exporter.h"
+#include "server/tracing/span_buffer.h"
 #include "transports/factory.h"
 
 namespace router {
 
 Logger::Options LoggerOptionsOf(const Settings& settings);
+// Without the queue and the spans.
 Telemetry::Options TelemetryOptionsOf(const Settings& settings);
+OtlpExporter::Options OtlpOptionsOf(const Settings& settings);
+HttpPost::Options HttpPostOptionsOf(const Settings& settings);
 // Of settings that have been checked.
 std::vector<FailpointRule> FailpointsOf(const Settings& settings);
 Security::Options SecurityOptionsOf(const Settings& settings);

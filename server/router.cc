@@ -6,7 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/server_builder.h>
 
 #include "absl/strings/str_cat.h"
@@ -35,11 +34,15 @@
 #include "server/services/admin_service.h"
 #include "server/services/dead_letters.h"
 #include "server/services/fault_injection_service.h"
+#include "server/services/health_service.h"
 #include "server/services/method_metrics.h"
 #include "server/services/publisher_service.h"
-#include "server/services/reflection.h"
+#include "server/services/reflection_service.h"
 #include "server/status/router_status.h"
 #include "server/telemetry/telemetry.h"
+#include "server/tracing/http_post.h"
+#include "server/tracing/otlp_exporter.h"
+#include "server/tracing/span_buffer.h"
 #include "transports/factory.h"
 
 namespace router {
@@ -53,11 +56,13 @@ constexpr absl::Duration kTickInterval = absl::Milliseconds(20);
 constexpr int kTicksPerWake = 50;
 // Answers that are ready still have to get out after the last message is settled.
 constexpr absl::Duration kFlushTimeout = absl::Seconds(1);
+// And the spans that have not been exported.
+constexpr absl::Duration kExportTimeout = absl::Seconds(1);
 
 std::vector<std::string> ServiceNames(const Settings& settings) {
   std::vector<std::string> names = {kPublisherServiceName, kAdminServiceName,
-                                    "grpc.health.v1.Health", ReflectionV1::kName,
-                                    ReflectionV1Alpha::kName};
+                                    "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
+                                    "grpc.reflection.v1alpha.ServerReflection"};
   if (settings.enable_fault_injection) names.push_back(kFaultInjectionServiceName);
   return names;
 }
@@ -72,12 +77,17 @@ struct Router::Parts {
         clock(SystemClock()),
         log(LoggerOptionsOf(settings), clock),
         metrics(kRouterVersion, kBuildCommit),
-        telemetry(TelemetryOptionsOf(settings), clock, &metrics, &log, [this] {
+        spans(settings.otlp_endpoint.empty()
+                  ? nullptr
+                  : std::make_unique<SpanBuffer>(settings.otlp_buffer_spans, &metrics)),
+        telemetry(MakeTelemetryOptions(), clock, &metrics, &log, [this] {
           if (settings.nats_on_exhausted == "fail_open") fail_open->OnExhausted();
         }) {}
 
   absl::Status OpenSecurity();
   absl::Status OpenState();
+  Telemetry::Options MakeTelemetryOptions();
+  void StartExporter();
   absl::Status OpenDelivery();
   absl::Status Serve();
   absl::Status ServeGrpc();
@@ -98,6 +108,9 @@ struct Router::Parts {
   std::unique_ptr<AuditLog> audit;
   std::unique_ptr<Security> security;
   std::unique_ptr<FailOpenSwitch> fail_open;
+  std::unique_ptr<SpanBuffer> spans;  // Null unless they are exported; so are the next two.
+  std::unique_ptr<HttpPost> otlp_post;
+  std::unique_ptr<OtlpExporter> exporter;
   Telemetry telemetry;
   std::unique_ptr<SqlitePendingQueue> queue;
   std::unique_ptr<Transport> transport;
@@ -106,11 +119,11 @@ struct Router::Parts {
   std::unique_ptr<DeadLetters> dead_letters;
   std::unique_ptr<StatusReporter> status;
   std::unique_ptr<HttpServer> http;
+  HealthService health_service;
   std::unique_ptr<PublisherService> publisher_service;
   std::unique_ptr<AdminService> admin_service;
   std::unique_ptr<FaultInjectionService> fault_injection_service;
-  std::unique_ptr<ReflectionService<ReflectionV1>> reflection_service;
-  std::unique_ptr<ReflectionService<ReflectionV1Alpha>> reflection_alpha_service;
+  std::unique_ptr<ReflectionService> reflection_service;
   std::unique_ptr<grpc::Server> grpc_server;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections;
   std::unique_ptr<Listener> listener;  // Hands over to `connections`.
@@ -126,6 +139,23 @@ absl::Status Router::Parts::OpenSecurity() {
   if (!opened.ok()) return opened.status();
   security = *std::move(opened);
   return absl::OkStatus();
+}
+
+Telemetry::Options Router::Parts::MakeTelemetryOptions() {
+  Telemetry::Options options = TelemetryOptionsOf(settings);
+  options.queue_count = [this] { return dispatcher->GetLedger().queued_count; };
+  options.spans = spans.get();
+  return options;
+}
+
+void Router::Parts::StartExporter() {
+  if (spans == nullptr) return;
+  otlp_post = std::make_unique<HttpPost>(HttpPostOptionsOf(settings),
+                                         [this] { return exporter->gives_up(); });
+  exporter = std::make_unique<OtlpExporter>(
+      OtlpOptionsOf(settings), [this](absl::string_view body) { return otlp_post->Send(body); },
+      clock, spans.get(), &metrics, &log);
+  exporter->Start();
 }
 
 // What has to be remembered across restarts.
@@ -199,6 +229,8 @@ absl::Status Router::Parts::Serve() {
   if (absl::Status started = dispatcher->Start(drainer.get()); !started.ok()) return started;
   drainer->Start();
   if (absl::Status served = ServeGrpc(); !served.ok()) return served;
+  health_service.Start(publisher_service->queue());
+  reflection_service->Start(publisher_service->queue());
   publisher_service->Start();
   AcceptConnections();
   ticker = std::thread(&Parts::Tick, this);
@@ -235,7 +267,7 @@ absl::Status Router::Parts::ServeHttp() {
 absl::Status Router::Parts::ServeGrpc() {
   publisher_service = std::make_unique<PublisherService>(PublisherServiceOptionsOf(settings), clock,
                                                          dispatcher.get(), transport.get(),
-                                                         security->access(), &metrics);
+                                                         security->access(), &metrics, spans.get());
   AdminService::Parts admin;
   admin.constants = StatusConstantsOf(settings);
   admin.config = config.effective;
@@ -253,20 +285,17 @@ absl::Status Router::Parts::ServeGrpc() {
   // Keeps the descriptor of the health service in the program, for reflection.
   google::protobuf::LinkMessageReflection<grpc::health::v1::HealthCheckRequest>();
   reflection_service =
-      std::make_unique<ReflectionService<ReflectionV1>>(ServiceNames(settings), security->access());
-  reflection_alpha_service = std::make_unique<ReflectionService<ReflectionV1Alpha>>(
-      ServiceNames(settings), security->access());
+      std::make_unique<ReflectionService>(ServiceNames(settings), security->access());
 
-  grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   ApplyGrpcLimits(settings, &builder);
   connections = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
       security->grpc_credentials());
   publisher_service->Register(&builder);
+  health_service.Register(&builder);
+  reflection_service->Register(&builder);
   builder.RegisterService(admin_service.get());
-  builder.RegisterService(reflection_service.get());
-  builder.RegisterService(reflection_alpha_service.get());
   if (settings.enable_fault_injection) {
     fault_injection_service =
         std::make_unique<FaultInjectionService>(&faults, security->access(), audit.get(), &log);
@@ -320,14 +349,13 @@ void Router::Parts::Tick() {
 // Liveness is served by the process being there. Readiness does not fail because the broker is
 // away: queueing is what the router is for.
 void Router::Parts::SetServing(bool serving) {
-  grpc::HealthCheckServiceInterface* health = grpc_server->GetHealthCheckService();
-  health->SetServingStatus("liveness", true);
-  health->SetServingStatus("spool", serving && !queue->GetStats().damage.any());
+  health_service.SetServing("liveness", true);
+  health_service.SetServing("spool", serving && !queue->GetStats().damage.any());
   for (const char* name : {"", "readiness", kPublisherServiceName, kAdminServiceName}) {
-    health->SetServingStatus(name, serving);
+    health_service.SetServing(name, serving);
   }
   if (settings.enable_fault_injection) {
-    health->SetServingStatus(kFaultInjectionServiceName, serving);
+    health_service.SetServing(kFaultInjectionServiceName, serving);
   }
 }
 
@@ -349,10 +377,12 @@ void Router::Parts::Stop() {
   if (queue != nullptr) queue->Close();
   if (listener != nullptr) listener->Stop();
   if (grpc_server != nullptr) {
+    health_service.Stop();
     grpc_server->Shutdown(absl::ToChronoTime(clock->WallNow() + kFlushTimeout));
     publisher_service->Shutdown();
     grpc_server->Wait();
   }
+  if (exporter != nullptr) exporter->Stop(kExportTimeout);
   if (http != nullptr) http->Stop();
   metrics.SetGaugeProvider(nullptr);
   if (!served) return;
@@ -364,6 +394,7 @@ void Router::Parts::Stop() {
 
 absl::StatusOr<std::unique_ptr<Router>> Router::Start(const LoadedConfig& config) {
   auto parts = std::make_unique<Parts>(config);
+  parts->StartExporter();
   for (absl::Status (Parts::*step)() :
        {&Parts::OpenState, &Parts::OpenSecurity, &Parts::OpenDelivery, &Parts::Serve}) {
     absl::Status status = (parts.get()->*step)();

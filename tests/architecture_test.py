@@ -15,6 +15,7 @@ ONLY_IN = [
     (r"openssl/.*", r"server/tls/.*|server/access/.*"),
     (r"jwt\.h", r"server/access/jwt_verifier\.cc"),
     (r"civetweb\.h", r"server/http/.*"),
+    (r"curl/.*", r"server/tracing/http_post\.cc"),
     (r"yaml-cpp/.*", r"server/config/.*|server/access/.*|clients/.*"),
     (r"grpcpp/.*|grpc/.*|.*\.grpc\.pb\.h",
      r"server/services/.*|server/errors/status_conversion\..*|server/router\..*|server/options\..*|server/main\.cc|"

@@ -2,6 +2,8 @@
 
 #include <xxhash.h>
 
+#include "server/tracing/trace_context.h"
+
 namespace router {
 namespace {
 
@@ -30,7 +32,9 @@ uint64_t HashMessageId(absl::string_view message_id) { return Hash(message_id, 0
 // Headers come from a map, in no particular order: their hashes are added up.
 uint64_t HashContent(const Message& message, absl::string_view ordering_key) {
   uint64_t headers = 0;
-  for (const Header& header : message.headers) headers += Hash(header.value, Hash(header.key, 1));
+  for (const Header& header : message.headers) {
+    if (!IsTraceHeader(header.key)) headers += Hash(header.value, Hash(header.key, 1));
+  }
   uint64_t hash = Hash(message.payload, headers);
   hash = Hash(message.subject, hash);
   hash = Hash(ordering_key, hash);

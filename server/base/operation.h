@@ -35,7 +35,8 @@ int64_t OperationSize(const Message& message, absl::string_view ordering_key);
 uint64_t HashMessageId(absl::string_view message_id);
 
 // A hash of what two publishes with one message id must have in common to be the same message:
-// subject, payload, headers in any order, ordering key and guarantee. Stable: it is stored.
+// subject, payload, headers in any order but those that name a trace (a repetition is another span
+// of it), ordering key and guarantee. Stable: it is stored.
 uint64_t HashContent(const Message& message, absl::string_view ordering_key);
 
 class PublishBatch;
@@ -67,10 +68,18 @@ struct Operation : Delivery {
 // operations point into, by way of the subclass.
 class PublishBatch {
  public:
-  explicit PublishBatch(size_t count) : operations_(count), unanswered_(count) {}
+  explicit PublishBatch(size_t count = 0) : operations_(count), unanswered_(count) {}
   virtual ~PublishBatch() = default;
   PublishBatch(const PublishBatch&) = delete;
   PublishBatch& operator=(const PublishBatch&) = delete;
+
+  // Makes it a new batch of `count` operations, in the memory of the last one, which is done.
+  void Reset(size_t count) {
+    operations_.clear();
+    operations_.resize(count);
+    caller_deadline = SteadyTime::max();
+    unanswered_.store(count, std::memory_order_relaxed);
+  }
 
   std::vector<Operation>& operations() { return operations_; }
 

@@ -83,13 +83,19 @@ struct Settings {
   absl::Duration message_id_window;
   int64_t message_id_window_count = 0;
 
+  std::string otlp_endpoint;  // Empty: no spans are exported.
+  std::string otlp_headers_file;
+  absl::Duration otlp_timeout;
+  int64_t otlp_buffer_spans = 0;
+
   std::string log_level;  // "debug", "info", "warn" or "error".
   int64_t log_events_per_second = 0;
 
-  // Contents of nats_password_file and nats_token_file, without the newline at the end; empty where
-  // no file is named. Never printed, logged or returned by an API.
+  // Contents of nats_password_file, nats_token_file and otlp_headers_file, without the newline at
+  // the end; empty where no file is named. Never printed, logged or returned by an API.
   std::string nats_password;
   std::string nats_token;
+  std::string otlp_headers;
 };
 
 // Every setting at its default.

@@ -13,6 +13,7 @@
 #include "server/config/text_file.h"
 #include "server/failpoints/failpoints.h"
 #include "server/tls/tls_material.h"
+#include "server/tracing/header_lines.h"
 
 namespace router {
 namespace {
@@ -153,6 +154,33 @@ void CheckFailpoints(const Settings& settings, Errors& errors) {
   if (!parsed.ok()) errors.push_back(absl::StrCat("failpoints: ", parsed.message()));
 }
 
+// Never repeats a URL that holds credentials.
+void CheckOtlp(const Settings& settings, Errors& errors) {
+  if (settings.otlp_endpoint.empty()) {
+    if (!settings.otlp_headers_file.empty()) {
+      errors.push_back("otlp_headers_file: needs otlp_endpoint");
+    }
+    return;
+  }
+  if (absl::StrContains(settings.otlp_endpoint, '@')) {
+    errors.push_back("otlp_endpoint: it holds credentials; they belong into otlp_headers_file");
+    return;
+  }
+  absl::string_view rest = settings.otlp_endpoint;
+  const bool has_scheme =
+      absl::ConsumePrefix(&rest, "http://") || absl::ConsumePrefix(&rest, "https://");
+  const absl::string_view address = rest.substr(0, rest.find('/'));
+  const bool has_odd_characters = rest.find_first_of(" \t\r\n?#") != absl::string_view::npos;
+  std::string host;
+  absl::string_view port;
+  const bool is_host = !address.empty() && !absl::StrContains(address, ':');
+  const bool is_address = is_host || (SplitHostPort(address, host, port) && IsPort(port, 1));
+  if (!has_scheme || !is_address || has_odd_characters) {
+    errors.push_back(absl::StrCat("otlp_endpoint: \"", settings.otlp_endpoint,
+                                  "\" is not a URL such as http://127.0.0.1:4318"));
+  }
+}
+
 // The content of a file that a setting names; adds an error and returns "" when there is none.
 std::string ReadNamedFile(absl::string_view name, const std::string& path, Errors& errors) {
   const absl::StatusOr<std::string> content = ReadTextFile(path);
@@ -183,6 +211,7 @@ std::vector<std::string> CheckSettings(const Settings& settings) {
     errors.push_back("nats_max_reconnect_delay_ms: must not be less than nats_reconnect_delay_ms");
   }
   CheckFailpoints(settings, errors);
+  CheckOtlp(settings, errors);
   if (settings.pending_dir.empty()) errors.push_back("pending_dir: must not be empty");
   return errors;
 }
@@ -199,6 +228,8 @@ std::vector<std::string> LoadSecrets(Settings& settings) {
     absl::ConsumeSuffix(&secret, "\r");
     settings.*setting.secret = std::string(secret);
   }
+  const absl::Status headers = ParseHeaderLines(settings.otlp_headers).status();
+  if (!headers.ok()) errors.push_back(absl::StrCat("otlp_headers_file: ", headers.message()));
   for (std::string Settings::*file :
        {&Settings::nats_creds_file, &Settings::nats_nkey_seed_file, &Settings::nats_tls_ca_file,
         &Settings::nats_tls_cert_file, &Settings::nats_tls_key_file}) {

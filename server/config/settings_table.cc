@@ -224,11 +224,26 @@ std::vector<SettingSpec> LimitSettings() {
   };
 }
 
+std::vector<SettingSpec> TracingSettings() {
+  return {
+      Text("otlp_endpoint", "otlp", &S::otlp_endpoint, "",
+           "Base URL of the collector that spans are exported to, such as http://127.0.0.1:4318; "
+           "empty: none are."),
+      SecretFile("otlp_headers_file", "otlp", &S::otlp_headers_file, &S::otlp_headers,
+                 "File with HTTP headers for the collector, one `Name: value` per line."),
+      Number("otlp_timeout_ms", "otlp", &S::otlp_timeout, "5000", {1, 10 * kMinuteMs},
+             "How long one request to the collector may take."),
+      Number("otlp_buffer_spans", "otlp", &S::otlp_buffer_spans, "8192", {1, kMillion},
+             "Most spans that wait for being exported; what comes when there are as many is "
+             "dropped."),
+  };
+}
+
 std::vector<SettingSpec>* MakeTable() {
   auto* table = new std::vector<SettingSpec>;
   for (const auto& part :
        {GeneralSettings(), ServerSettings(), NatsServerSettings(), NatsReconnectSettings(),
-        NatsDeliverySettings(), QueueSettings(), LimitSettings()}) {
+        NatsDeliverySettings(), QueueSettings(), LimitSettings(), TracingSettings()}) {
     table->insert(table->end(), part.begin(), part.end());
   }
   return table;

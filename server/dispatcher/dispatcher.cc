@@ -53,32 +53,37 @@ absl::Status Dispatcher::Start(RedeliveryObserver* redelivery) {
   return transport_->Start(this);
 }
 
-void Dispatcher::Publish(PublishBatch* batch) {
-  absl::Span<Operation> operations = absl::MakeSpan(batch->operations());
-  for (Operation& operation : operations) {
-    operation.batch = batch;
-    operation.was_asked = operation.outcome == Outcome::kUnanswered;
+void Dispatcher::Publish(absl::Span<PublishBatch* const> batches) {
+  for (PublishBatch* batch : batches) {
+    for (Operation& operation : batch->operations()) {
+      operation.batch = batch;
+      operation.was_asked = operation.outcome == Outcome::kUnanswered;
+    }
+    observer_->OnPublish(batch->operations());
   }
-  observer_->OnPublish(operations);
   const SteadyTime now = clock_->SteadyNow();
-  const SteadyTime attempt_deadline =
-      AttemptDeadline(now, batch->caller_deadline, options_.ack_timeout);
   Work work;
   {
     absl::MutexLock lock(&mutex_);
-    ledger_.taken += static_cast<int64_t>(operations.size());
-    for (Operation& operation : operations) {
-      if (operation.outcome != Outcome::kUnanswered) {
-        ++ledger_.rejected;
-        work.answered.push_back(&operation);
-        continue;
-      }
-      operation.deadline = attempt_deadline;
-      Route(&operation, now, &work);
-    }
+    for (PublishBatch* batch : batches) RouteAll(batch, now, &work);
     HandOver(&work);
   }
   Finish(absl::MakeSpan(work.answered));
+}
+
+void Dispatcher::RouteAll(PublishBatch* batch, SteadyTime now, Work* work) {
+  const SteadyTime attempt_deadline =
+      AttemptDeadline(now, batch->caller_deadline, options_.ack_timeout);
+  ledger_.taken += static_cast<int64_t>(batch->operations().size());
+  for (Operation& operation : batch->operations()) {
+    if (operation.outcome != Outcome::kUnanswered) {
+      ++ledger_.rejected;
+      work->answered.push_back(&operation);
+      continue;
+    }
+    operation.deadline = attempt_deadline;
+    Route(&operation, now, work);
+  }
 }
 
 void Dispatcher::Route(Operation* operation, SteadyTime now, Work* work) {

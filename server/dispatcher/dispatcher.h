@@ -85,10 +85,11 @@ class Dispatcher final : public Transport::Observer, public PendingQueue::Observ
   // Starts the transport. `redelivery` is told of everything from now on.
   absl::Status Start(RedeliveryObserver* redelivery);
 
-  // Decides about every operation of the batch that has no outcome yet. Never blocks; `batch->Done`
-  // is called once all of them have one, possibly before this returns. The messages are validated,
-  // with message ids, ordering keys and sizes set.
-  void Publish(PublishBatch* batch);
+  // Decides about every operation of the batches that has no outcome yet, in order. Never blocks; a
+  // batch's `Done` is called once all of its operations have one, possibly before this returns. The
+  // messages are validated, with message ids, ordering keys and sizes set.
+  void Publish(absl::Span<PublishBatch* const> batches);
+  void Publish(PublishBatch* batch) { Publish(absl::MakeConstSpan(&batch, 1)); }
 
   // For the drainer: hands queued operations to the transport, in order. False, and nothing is
   // handed over, when `epoch` is not the present connection, delivery is paused, the window lacks
@@ -139,6 +140,8 @@ class Dispatcher final : public Transport::Observer, public PendingQueue::Observ
     std::vector<uint64_t> freed_slots;  // Of keys with held messages and no older ones any more.
   };
 
+  void RouteAll(PublishBatch* batch, SteadyTime now, Work* work)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Route(Operation* operation, SteadyTime now, Work* work)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool AnswerFromMemory(Operation* operation, SteadyTime now, Work* work)

@@ -50,7 +50,7 @@ class DrainObserver {
  public:
   virtual ~DrainObserver() = default;
   virtual void OnDrainStarted(int64_t pending_count) = 0;
-  virtual void OnDeadLetter(uint64_t operation_id, const DeadLetterReason& reason) = 0;
+  virtual void OnDeadLetter(const DeadLetterVerdict& verdict) = 0;
   // Everything was delivered, or the connection ended.
   virtual void OnDrainEnded(int64_t succeeded, int64_t failed, absl::Duration duration) = 0;
 };

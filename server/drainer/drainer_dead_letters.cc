@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "server/drainer/drainer.h"
+#include "server/tracing/trace_context.h"
 
 namespace router {
 namespace {
@@ -35,14 +36,16 @@ DeadLetterVerdict Drainer::DeadLetterOf(const Redelivery& redelivery,
   const Attempts before = AttemptsOf(redelivery.operation_id);
   return {redelivery.operation_id,
           {std::string(label), redelivery.error, before.count + 1,
-           before.first_error.empty() ? redelivery.error : before.first_error}};
+           before.first_error.empty() ? redelivery.error : before.first_error},
+          std::string(FindTraceId(redelivery.message.headers).value_or(""))};
 }
 
 DeadLetterVerdict Drainer::ExpiredVerdict(uint64_t sequence) const {
   const Attempts before = AttemptsOf(sequence);
   return {sequence,
           {"expired", before.count == 0 ? "its time to live has passed" : before.last_error,
-           before.count, before.first_error}};
+           before.count, before.first_error},
+          ""};
 }
 
 void Drainer::Apply(const Verdicts& verdicts, SteadyTime now) {
@@ -63,7 +66,7 @@ bool Drainer::MoveToDeadLetters(const std::vector<DeadLetterVerdict>& verdicts) 
   if (verdicts.empty()) return true;
   if (!queue_->MoveToDeadLetters(verdicts).ok()) return false;
   for (const DeadLetterVerdict& verdict : verdicts) {
-    observer_->OnDeadLetter(verdict.sequence, verdict.reason);
+    observer_->OnDeadLetter(verdict);
   }
   return true;
 }

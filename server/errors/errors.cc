@@ -335,6 +335,15 @@ absl::Status DeadLetterNotFound(uint64_t operation_id) {
                {{"operation_id", absl::StrCat(operation_id)}});
 }
 
+absl::Status HealthServiceUnknown(absl::string_view service) {
+  return Error(
+      StatusCode::kNotFound, "HEALTH_SERVICE_UNKNOWN",
+      absl::StrCat("there is no health of ", Quoted(service),
+                   ": ask for \"\", \"readiness\", \"liveness\", \"spool\" or a service by "
+                   "its full name"),
+      {{"service", service}});
+}
+
 absl::Status RedriveRateLimited(int64_t per_second, absl::Duration retry_after) {
   return Error(StatusCode::kResourceExhausted, "REDRIVE_RATE_LIMITED",
                absl::StrCat("at most ", per_second,

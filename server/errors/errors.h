@@ -70,6 +70,7 @@ absl::Status NatsUnavailable(absl::string_view why);  // FAILED_PRECONDITION
 absl::Status EtagMismatch(absl::string_view etag, absl::string_view current_etag);  // ABORTED
 absl::Status OperationNotFound(uint64_t operation_id);                              // NOT_FOUND
 absl::Status DeadLetterNotFound(uint64_t operation_id);                             // NOT_FOUND
+absl::Status HealthServiceUnknown(absl::string_view service);                       // NOT_FOUND
 absl::Status RedriveRateLimited(int64_t per_second,
                                 absl::Duration retry_after);  // RESOURCE_EXHAUSTED
 absl::Status TooManyWatches(int watches_max);                 // RESOURCE_EXHAUSTED

@@ -14,8 +14,8 @@ namespace router {
 // false then.
 bool AppendJsonString(absl::string_view text, size_t bytes_max, std::string& out);
 
-// Appends a value; only strings can be cut. Numbers that JSON does not have (NaN, infinities)
-// become strings.
+// Appends a value, which must not be absent; only strings can be cut. Numbers that JSON does not
+// have (NaN, infinities) become strings.
 bool AppendJsonValue(const LogField::Value& value, size_t bytes_max, std::string& out);
 
 }  // namespace router

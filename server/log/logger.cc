@@ -100,7 +100,9 @@ void Logger::Write(LogLevel level, absl::string_view error_code, absl::string_vi
   bool whole = AppendJsonString(message, kValueBytesMax, line);
   whole &= AppendField({"error_code", error_code}, line);
   whole &= AppendField({"error_tag", ErrorTag(error_code)}, line);
-  for (const LogField& field : fields) whole &= AppendField(field, line);
+  for (const LogField& field : fields) {
+    if (!field.is_absent()) whole &= AppendField(field, line);
+  }
   if (suppressed > 0) absl::StrAppend(&line, ",\"suppressed\":", suppressed);
   if (!whole) line += ",\"truncated\":true";
   line += "}\n";

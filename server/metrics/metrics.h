@@ -60,6 +60,12 @@ struct DeliveryLatencyHistograms {
   Histogram queued;
 };
 
+// Spans that were never exported.
+struct SpanDropCounters {
+  Counter buffer_full;
+  Counter export_failed;
+};
+
 // Messages that became dead letters.
 struct DeadLetterCounters {
   Counter refused;
@@ -164,6 +170,11 @@ class Metrics {
   ReloadCounters tls_reloads;          // …_total{result}
   ReloadCounters access_reloads;       // …_total{result}
   AccessDeniedCounters access_denied;  // …_total{reason}
+
+  // Exporting spans.
+  Counter otlp_spans_exported_total;
+  SpanDropCounters otlp_spans_dropped;  // …_total{reason}
+  Counter otlp_export_failures_total;
 
  private:
   using MethodName = std::pair<std::string, std::string>;  // Service, method.

@@ -125,6 +125,18 @@ void AddQueue(const Metrics& metrics, Exposition& out) {
                    {"checkpoint", &errors.checkpoint}});
 }
 
+void AddTracing(const Metrics& metrics, Exposition& out) {
+  out.AddCounters("router_otlp_spans_dropped_total", "Spans that were not exported, by reason.",
+                  "reason",
+                  {{"buffer_full", &metrics.otlp_spans_dropped.buffer_full},
+                   {"export_failed", &metrics.otlp_spans_dropped.export_failed}});
+  out.AddCounter("router_otlp_export_failures_total",
+                 "Requests to the collector of spans that it did not take.",
+                 metrics.otlp_export_failures_total);
+  out.AddCounter("router_otlp_spans_exported_total", "Spans that the collector took.",
+                 metrics.otlp_spans_exported_total);
+}
+
 void AddSecurity(const Metrics& metrics, Exposition& out) {
   out.AddCounters("router_tls_reloads_total",
                   "Times that changed certificate files were read again, by result.", "result",
@@ -207,6 +219,7 @@ std::string Metrics::Render() const {
   AddConsuming(*this, out);
   AddQueue(*this, out);
   AddSecurity(*this, out);
+  AddTracing(*this, out);
   AddProcess(out);
   out.AddGauge("router_build_info", "Always 1; the labels say what is running.", 1,
                {{"version", version_}, {"commit", commit_}});

@@ -98,6 +98,7 @@ struct DeadLetter {
 struct DeadLetterVerdict {
   uint64_t sequence = 0;
   DeadLetterReason reason;
+  std::string trace_id = {};  // For the log; empty where it is not known. Not stored.
 };
 
 // A record whose caller chose the message id, by the hashes that make out a repeated message.

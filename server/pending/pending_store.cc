@@ -44,11 +44,20 @@ absl::Status PendingStore::Fail(absl::string_view op, const absl::Status& status
   return status;
 }
 
-absl::Status PendingStore::Begin() {
+absl::Status PendingStore::Begin(Sync sync) {
   next_ = committed_;
   next_has_appends_ = false;
-  absl::Status status = database_->Execute("BEGIN IMMEDIATE");
+  absl::Status status = SetSync(sync);
+  if (status.ok()) status = database_->Execute("BEGIN IMMEDIATE");
   return status.ok() ? status : Fail("append", status);
+}
+
+absl::Status PendingStore::SetSync(Sync sync) {
+  if (sync == sync_) return absl::OkStatus();
+  absl::Status status = database_->Execute(sync == Sync::kNow ? "PRAGMA synchronous = FULL"
+                                                              : "PRAGMA synchronous = NORMAL");
+  if (status.ok()) sync_ = sync;
+  return status;
 }
 
 absl::StatusOr<uint64_t> PendingStore::Insert(const Operation& operation) {
@@ -130,6 +139,8 @@ absl::Status PendingStore::Commit() {
   if (!status.ok()) return Fail(op, status);
   committed_ = next_;
   committed_log_bytes_ = LogBytes(database_->wal_frames());
+  // The mark must never be ahead of the log on disk.
+  if (sync_ == Sync::kLater) return status;
   WriteMark();
   if (damaged_rows_ > 0) {
     NoteDamage(damaged_rows_, absl::StrCat("damaged records of ", path_,
@@ -144,6 +155,7 @@ absl::Status PendingStore::Commit() {
 
 // Without the mark the commit stands all the same; only damage to it would go unnoticed.
 void PendingStore::WriteMark() {
+  marked_commit_ = committed_.commit_number;
   const absl::Status status = mark_.Write({committed_.commit_number, committed_.last_sequence,
                                            committed_.record_count, RecordTable::kFormatVersion},
                                           next_has_appends_);
@@ -188,6 +200,8 @@ absl::Status PendingStore::Checkpoint(int mode) {
   absl::Status status = database_->Checkpoint(mode);
   if (!status.ok()) return Fail("checkpoint", status);
   committed_log_bytes_ = 0;
+  next_has_appends_ = false;
+  if (marked_commit_ < committed_.commit_number) WriteMark();  // All of it is synced now.
   return status;
 }
 
@@ -213,6 +227,9 @@ absl::Status PendingStore::ReadError(const absl::Status& status) {
 }
 
 void PendingStore::Close() {
+  if (is_open() && marked_commit_ < committed_.commit_number) {
+    Checkpoint(SQLITE_CHECKPOINT_PASSIVE).IgnoreError();
+  }
   table_.reset();
   database_.reset();
   lock_.reset();

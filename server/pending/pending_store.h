@@ -69,7 +69,10 @@ class PendingStore {
   // RESOURCE_EXHAUSTED where `bytes` more would leave too little of the disk or exceed the file.
   absl::Status CheckRoom(int64_t bytes);
 
-  absl::Status Begin();
+  // Whether the commit waits for the disk. kLater: it survives the death of this process, and a
+  // power cut once a later commit or a checkpoint has been synced.
+  enum class Sync { kNow, kLater };
+  absl::Status Begin(Sync sync = Sync::kNow);
   // The sequence it will have.
   absl::StatusOr<uint64_t> Insert(const Operation& operation);
   // Puts a dead letter back: what is in the queue now. A time to live that has passed is taken off.
@@ -86,7 +89,7 @@ class PendingStore {
   // Reports the record as damaged and keeps a copy of it; the caller deletes it.
   absl::Status SetAside(uint64_t sequence);
   absl::Status SetAsideDeadLetter(uint64_t sequence);
-  // OK: synced.
+  // OK: synced, as far as Begin was told to.
   absl::Status Commit();
 
   // Moves committed changes from the log to the database when the log has grown enough.
@@ -121,6 +124,7 @@ class PendingStore {
                          const absl::optional<HighWaterMark::Position>& known);
   absl::Status Repair();
   absl::Status SetAsideLog(std::string* kept_as);
+  absl::Status SetSync(Sync sync);
   void WriteMark();
   void ReportDamage(int64_t records, const std::string& what);
   void NoteDamage(int64_t records, const std::string& what);
@@ -139,6 +143,8 @@ class PendingStore {
   QueueState committed_;
   QueueState next_;  // Inside a transaction: what it will leave.
   bool next_has_appends_ = false;
+  Sync sync_ = Sync::kNow;      // What the connection is set to.
+  uint64_t marked_commit_ = 0;  // The last one that WriteMark was called for.
 
   absl::Status structure_;         // DATA_LOSS once a statement has found the database damaged.
   std::vector<uint64_t> damaged_;  // Found by Open and not yet set aside.

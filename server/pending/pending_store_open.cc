@@ -116,6 +116,7 @@ absl::Status PendingStore::OpenDatabase() {
     return absl::DataLossError(absl::StrCat("the header of ", path_, " is damaged"));
   }
   status = (*database)->Execute("PRAGMA synchronous = FULL");
+  sync_ = Sync::kNow;
   if (status.ok()) status = UpgradeFormat(database->get(), *version);
   if (!status.ok()) return status;
   absl::StatusOr<std::unique_ptr<RecordTable>> table = RecordTable::Prepare(database->get());
@@ -125,6 +126,7 @@ absl::Status PendingStore::OpenDatabase() {
   database_ = *std::move(database);
   table_ = *std::move(table);
   committed_ = *state;
+  marked_commit_ = committed_.commit_number;
   committed_log_bytes_.reset();
   return absl::OkStatus();
 }

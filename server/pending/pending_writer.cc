@@ -111,7 +111,9 @@ absl::Status PendingWriter::RunTransaction(const PendingInbox& work, bool with_a
   const bool appends = with_appends && !work.operations.empty();
   if (!appends && !trims && delivered_.empty()) return absl::OkStatus();
 
-  absl::Status status = store_.Begin();
+  // A removal that a power cut undoes is a message that is sent again, with the same message id.
+  absl::Status status =
+      store_.Begin(appends || trims ? PendingStore::Sync::kNow : PendingStore::Sync::kLater);
   if (status.ok()) status = DeleteDelivered(changes);
   size_t next = 0;
   for (const PendingInbox::Command& command : work.commands) {

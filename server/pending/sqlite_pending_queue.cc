@@ -15,6 +15,10 @@ constexpr uint64_t kSendingLeap = 8192;
 // How soon it is seen that damage was acknowledged.
 constexpr absl::Duration kDamageRefreshPeriod = absl::Milliseconds(500);
 
+// Unused space is given back when nothing has happened for so long: it may be used again, and what
+// is moved for it may be about to leave.
+constexpr absl::Duration kQuiet = absl::Seconds(1);
+
 PendingStore::Options StoreOptions(const SqlitePendingQueue::Options& options) {
   PendingStore::Options store;
   store.directory = options.directory;
@@ -212,8 +216,6 @@ bool SqlitePendingQueue::IsIdle() const {
 
 SqlitePendingQueue::Phase SqlitePendingQueue::WaitForWork(PendingInbox* work) {
   work->clear();
-  while (IsIdle() && writer_.ShrinkSome()) {
-  }
   writer_.RefreshDamage();
   const bool has_damage = writer_.has_damage();
   absl::MutexLock lock(&mutex_);
@@ -221,6 +223,7 @@ SqlitePendingQueue::Phase SqlitePendingQueue::WaitForWork(PendingInbox* work) {
   absl::Duration wait = absl::InfiniteDuration();
   if (has_damage) wait = kDamageRefreshPeriod;
   if (writer_.failing() && !closed_) wait = std::min(wait, writer_.UntilRetry());
+  if (may_shrink_) wait = std::min(wait, kQuiet);
   mutex_.AwaitWithTimeout(has_work, wait);
   std::swap(inbox_, *work);
   if (ending_) return Phase::kEnding;
@@ -238,6 +241,12 @@ void SqlitePendingQueue::RunWriter() {
       continue;
     }
     Serve(work);
+    if (!work.empty()) {
+      may_shrink_ = true;
+    } else if (std::exchange(may_shrink_, false)) {
+      while (IsIdle() && writer_.ShrinkSome()) {
+      }
+    }
     if (phase == Phase::kClosing) {
       writer_.Close(sent_through_);
       absl::MutexLock lock(&mutex_);

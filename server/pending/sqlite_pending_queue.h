@@ -103,6 +103,7 @@ class SqlitePendingQueue : public PendingQueue {
   Observer* observer_ = nullptr;  // Set by Open, before the thread.
   PendingWriter writer_;          // For the writer thread, but for its GetStats.
   std::thread thread_;            // Started by Open.
+  bool may_shrink_ = false;       // Of the writer thread: there was work since it last shrank.
 
   std::atomic<uint64_t> sending_through_{0};  // What is durably noted, far ahead of
   std::atomic<uint64_t> sent_through_{0};     // what NoteSending was called for.

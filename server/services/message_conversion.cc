@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "absl/random/random.h"
-#include "absl/strings/str_format.h"
 #include "server/errors/status_conversion.h"
+#include "server/tracing/trace_context.h"
 #include "server/validation/validation.h"
 
 namespace router {
@@ -13,7 +13,26 @@ namespace {
 static_assert(MessageIdSource::kIdBytes == kGeneratedMessageIdBytes,
               "the size limit counts the ids that are made here");
 
+constexpr size_t kInstanceDigits = 16;
+
+// The last `digits` of a number.
+void PutHex(uint64_t number, size_t digits, char* text) {
+  for (size_t i = digits; i > 0; --i, number >>= 4) text[i - 1] = "0123456789abcdef"[number & 0xf];
+}
+
 absl::string_view View(const std::string& text) { return text; }
+
+// A trace must never be the reason that a message is refused.
+void AddTraceHeaders(const v1::Message& message, int64_t max_payload_bytes,
+                     OperationStorage* storage) {
+  for (const auto& header : message.headers()) {
+    if (IsTraceHeader(header.first)) return;
+  }
+  const int64_t size_bytes = WireSizeBytes(message) + HeadersWireSizeBytes(storage->trace_headers);
+  if (size_bytes > max_payload_bytes) return;
+  storage->headers.insert(storage->headers.end(), storage->trace_headers.begin(),
+                          storage->trace_headers.end());
+}
 
 void FillOperation(const v1::Message& message, int64_t max_payload_bytes, absl::Time now,
                    MessageIdSource* ids, OperationStorage* storage, Operation* operation) {
@@ -35,6 +54,7 @@ void FillOperation(const v1::Message& message, int64_t max_payload_bytes, absl::
   }
   const size_t first_header = storage->headers.size();
   for (const auto& [key, value] : message.headers()) storage->headers.push_back({key, value});
+  if (!storage->trace_headers.empty()) AddTraceHeaders(message, max_payload_bytes, storage);
   operation->message.headers = absl::MakeSpan(storage->headers).subspan(first_header);
   operation->ordering_key =
       message.ordering_key().empty() ? View(message.subject()) : View(message.ordering_key());
@@ -56,7 +76,10 @@ MessageIdSource::MessageIdSource() : instance_(absl::Uniform<uint64_t>(absl::Bit
 
 void MessageIdSource::Append(std::string* ids) {
   const uint64_t number = next_.fetch_add(1, std::memory_order_relaxed);
-  absl::StrAppendFormat(ids, "%016x%012x", instance_, number);
+  char id[kIdBytes];
+  PutHex(instance_, kInstanceDigits, id);
+  PutHex(number, kIdBytes - kInstanceDigits, id + kInstanceDigits);
+  ids->append(id, kIdBytes);
 }
 
 void FillOperations(absl::Span<const v1::Message* const> messages, int64_t max_payload_bytes,
@@ -67,7 +90,7 @@ void FillOperations(absl::Span<const v1::Message* const> messages, int64_t max_p
   size_t headers = 0;
   for (const v1::Message* message : messages) {
     ids_to_make += message->message_id().empty() ? 1 : 0;
-    headers += message->headers().size();
+    headers += message->headers().size() + storage->trace_headers.size();
   }
   storage->message_ids.reserve(ids_to_make * MessageIdSource::kIdBytes);
   storage->headers.reserve(headers);

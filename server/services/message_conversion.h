@@ -30,8 +30,19 @@ class MessageIdSource {
 
 // What the operations of one batch point to, beside the request itself.
 struct OperationStorage {
+  // Set before FillOperations: added to each message that says nothing of a trace itself, as long
+  // as it does not become too large by that. Must outlive the batch, too.
+  absl::Span<const Header> trace_headers;
+
   std::string message_ids;
   std::vector<Header> headers;
+
+  // For another batch, in the same memory.
+  void Clear() {
+    trace_headers = {};
+    message_ids.clear();
+    headers.clear();
+  }
 };
 
 // Validates `messages` and makes them the operations of `batch`, which has one for each. Those that

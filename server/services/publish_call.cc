@@ -13,11 +13,22 @@
 #include "server/errors/errors.h"
 #include "server/errors/status_conversion.h"
 #include "server/services/completion_tag.h"
+#include "server/services/publish_trace.h"
 
 namespace router {
 namespace {
 
+// Unary calls come in bursts: from how few waiting handlers on there are more, and up to how many
+// finished ones wait again.
+struct WaitingLimits {
+  int few;
+  int enough;
+};
+
 struct PublishMethod {
+  static constexpr absl::string_view kName = "Publish";
+  static constexpr WaitingLimits kWaiting = {64, 128};
+  static constexpr auto kWaitingCount = &PublishQueue::waiting_publish;
   using Request = v1::PublishRequest;
   using Response = v1::PublishResponse;
   using Writer = grpc::ServerAsyncResponseWriter<Response>;
@@ -32,7 +43,7 @@ struct PublishMethod {
     return context.publish_metrics;
   }
   static const MethodRule* Rule() {
-    static const MethodRule* const rule = FindMethodRule(kPublisherService, "Publish");
+    static const MethodRule* const rule = FindMethodRule(kPublisherService, kName);
     return rule;
   }
   static Messages MessagesOf(const Request& request) { return {&request.message()}; }
@@ -47,6 +58,9 @@ struct PublishMethod {
 };
 
 struct PublishBatchMethod {
+  static constexpr absl::string_view kName = "PublishBatch";
+  static constexpr WaitingLimits kWaiting = {8, 16};
+  static constexpr auto kWaitingCount = &PublishQueue::waiting_publish_batch;
   using Request = v1::PublishBatchRequest;
   using Response = v1::PublishBatchResponse;
   using Writer = grpc::ServerAsyncResponseWriter<Response>;
@@ -61,7 +75,7 @@ struct PublishBatchMethod {
     return context.publish_batch_metrics;
   }
   static const MethodRule* Rule() {
-    static const MethodRule* const rule = FindMethodRule(kPublisherService, "PublishBatch");
+    static const MethodRule* const rule = FindMethodRule(kPublisherService, kName);
     return rule;
   }
   static Messages MessagesOf(const Request& request) {
@@ -78,93 +92,137 @@ struct PublishBatchMethod {
   }
 };
 
-// One call of Publish or PublishBatch: waits for a request, hands it to the dispatcher as a batch,
-// answers when the batch is done, and deletes itself when the answer is out.
+// The largest request that a handler keeps the memory of while it waits for another one.
+constexpr int64_t kKeptBytesMax = 512 << 10;
+
+// One call of Publish or PublishBatch after the other: waits for a request, hands it to the
+// dispatcher as a batch, answers when the batch is done, and when the answer is out waits again, in
+// the same memory, or deletes itself.
 template <typename Method>
-class UnaryCall {
+class UnaryCall final : public PublishBatch {
  public:
-  UnaryCall(PublisherContext* context, grpc::ServerCompletionQueue* queue)
-      : context_(context), queue_(queue), responder_(&server_context_) {
-    context->handlers.Add();
-    Method::Await(context, &server_context_, &request_, &responder_, queue, &requested_);
+  explicit UnaryCall(PublishQueue* queue) : context_(queue->context), queue_(queue) {
+    queue_->calls.AddHandler();
   }
 
-  ~UnaryCall() { context_->handlers.Remove(); }
+  ~UnaryCall() override { queue_->calls.RemoveHandler(); }
+
+  // Lets `count` calls wait.
+  static void Fill(PublishQueue* queue, int count) {
+    while (queue->*Method::kWaitingCount < count) (new UnaryCall(queue))->Await();
+  }
 
  private:
-  // The batch tells its call.
-  class Batch final : public PublishBatch {
-   public:
-    Batch(UnaryCall* call, size_t count) : PublishBatch(count), call_(call) {}
-
-   private:
-    void Done() override { call_->Answer(); }
-    UnaryCall* const call_;
+  // What gRPC wants anew for each call.
+  struct Rpc {
+    grpc::ServerContext server_context;
+    typename Method::Writer responder{&server_context};
   };
 
+  int& waiting() { return queue_->*Method::kWaitingCount; }
+
+  void Await() {
+    ++waiting();
+    rpc_.emplace();
+    Method::Await(context_, &rpc_->server_context, &request_, &rpc_->responder, queue_->calls.get(),
+                  &requested_);
+  }
+
   void OnRequested(bool ok) {
+    --waiting();
     if (!ok) {  // The server is shutting down.
       delete this;
       return;
     }
-    new UnaryCall(context_, queue_);
-    start_time_ = context_->clock->SteadyNow();
-    if (context_->access != nullptr) {
-      absl::StatusOr<Caller> caller = Admit(context_->access, server_context_, Method::Rule());
-      if (!caller.ok()) return Finish(caller.status());
-      caller_ = *std::move(caller);
+    Fill(queue_, Method::kWaiting.few);
+    queue_->unanswered_calls.fetch_add(1, std::memory_order_relaxed);
+    start_time = context_->clock->SteadyNow();
+    trace_ = PublishTrace::Begin(ReadCallerTrace(rpc_->server_context), context_->spans);
+    absl::Status checked = AdmitCaller();
+    if (checked.ok()) checked = Method::Check(request_);
+    if (!checked.ok()) {
+      Reset(0);
+      return Finish(checked);
     }
-    const absl::Status checked = Method::Check(request_);
-    if (!checked.ok()) return Finish(checked);
     const typename Method::Messages messages = Method::MessagesOf(request_);
-    batch_.emplace(this, messages.size());
-    batch_->start_time = start_time_;
-    batch_->caller_deadline = CallerDeadline(server_context_, start_time_);
+    Reset(messages.size());
+    storage_.Clear();
+    caller_deadline = CallerDeadline(rpc_->server_context, start_time);
+    if (trace_ != nullptr) storage_.trace_headers = trace_->headers();
     FillOperations(messages, context_->transport->max_payload_bytes(), context_->clock->WallNow(),
-                   &context_->ids, &storage_, &*batch_);
+                   &context_->ids, &storage_, this);
     if (caller_.has_value()) {
-      context_->access->RejectSubjects(*caller_, Method::Rule()->method, &*batch_);
+      context_->access->RejectSubjects(*caller_, Method::Rule()->method, this);
     }
-    context_->dispatcher->Publish(&*batch_);
+    queue_->Publish(this);
   }
 
-  void Answer() { Finish(Method::Fill(batch_->operations(), &response_)); }
+  absl::Status AdmitCaller() {
+    if (context_->access == nullptr) return absl::OkStatus();
+    absl::StatusOr<Caller> caller = Admit(context_->access, rpc_->server_context, Method::Rule());
+    if (!caller.ok()) return caller.status();
+    caller_ = *std::move(caller);
+    return absl::OkStatus();
+  }
+
+  // Called by the thread that settled the last message. Among many calls the queue's thread
+  // answers: two that write to a connection at a time hinder each other. A lone one need not wait
+  // for it.
+  void Done() override {
+    const bool is_lone = queue_->unanswered_calls.load(std::memory_order_relaxed) == 1;
+    if (is_lone || queue_->calls.IsThisThread()) return Answer(true);
+    queue_->calls.Post(&answer_);
+  }
+
+  void Answer(bool) {
+    response_.Clear();
+    Finish(Method::Fill(operations(), &response_));
+  }
 
   void Finish(const absl::Status& status) {
+    queue_->unanswered_calls.fetch_sub(1, std::memory_order_relaxed);
     const grpc::Status grpc_status = ToGrpcStatus(status);
-    Method::Metrics(*context_)->Handled(
-        grpc_status.error_code(), absl::FromChrono(context_->clock->SteadyNow() - start_time_));
+    const absl::Duration duration = absl::FromChrono(context_->clock->SteadyNow() - start_time);
+    Method::Metrics(*context_)->Handled(grpc_status.error_code(), duration);
+    if (trace_ != nullptr) {
+      trace_->End(Method::kName, this, status, context_->clock->WallNow(), duration);
+    }
     if (grpc_status.ok()) {
-      responder_.Finish(response_, grpc_status, &finished_);
+      rpc_->responder.Finish(response_, grpc_status, &finished_);
     } else {
-      responder_.FinishWithError(grpc_status, &finished_);
+      rpc_->responder.FinishWithError(grpc_status, &finished_);
     }
   }
 
-  void OnFinished(bool) { delete this; }
+  void OnFinished(bool) {
+    if (waiting() < Method::kWaiting.enough && !IsLarge()) return Await();
+    delete this;
+  }
+
+  bool IsLarge() {
+    int64_t bytes = 0;
+    for (const Operation& operation : operations()) bytes += operation.size_bytes;
+    return bytes > kKeptBytesMax;
+  }
 
   PublisherContext* const context_;
-  grpc::ServerCompletionQueue* const queue_;
+  PublishQueue* const queue_;
   MemberTag<UnaryCall> requested_{this, &UnaryCall::OnRequested};
+  MemberTag<UnaryCall> answer_{this, &UnaryCall::Answer};
   MemberTag<UnaryCall> finished_{this, &UnaryCall::OnFinished};
-  grpc::ServerContext server_context_;
+  absl::optional<Rpc> rpc_;
   typename Method::Request request_;
   typename Method::Response response_;
-  typename Method::Writer responder_;
-  absl::optional<Caller> caller_;  // Where there is access control.
+  std::unique_ptr<PublishTrace> trace_;  // Null for a call without one.
+  absl::optional<Caller> caller_;        // Of the last call, where there is access control.
   OperationStorage storage_;
-  absl::optional<Batch> batch_;
-  SteadyTime start_time_;
 };
 
 }  // namespace
 
-void AwaitPublish(PublisherContext* context, grpc::ServerCompletionQueue* queue) {
-  new UnaryCall<PublishMethod>(context, queue);
-}
-
-void AwaitPublishBatch(PublisherContext* context, grpc::ServerCompletionQueue* queue) {
-  new UnaryCall<PublishBatchMethod>(context, queue);
+void AwaitUnaryCalls(PublishQueue* queue) {
+  UnaryCall<PublishMethod>::Fill(queue, PublishMethod::kWaiting.enough);
+  UnaryCall<PublishBatchMethod>::Fill(queue, PublishBatchMethod::kWaiting.enough);
 }
 
 absl::Status CheckBatchSize(int64_t message_count) {

@@ -1,18 +1,19 @@
 #ifndef ROUTER_SERVER_SERVICES_PUBLISH_CALL_H_
 #define ROUTER_SERVER_SERVICES_PUBLISH_CALL_H_
 
-#include <grpcpp/completion_queue.h>
+#include <grpcpp/server_context.h>
 
 #include "absl/status/status.h"
 #include "server/services/publisher_service.h"
 
 namespace router {
 
-// Begins to wait for a call of the method on `queue`. Each call that comes in begins to wait for
-// the next one, so the number of waiting handlers stays as it is.
-void AwaitPublish(PublisherContext* context, grpc::ServerCompletionQueue* queue);
-void AwaitPublishBatch(PublisherContext* context, grpc::ServerCompletionQueue* queue);
-void AwaitPublishStream(PublisherContext* context, grpc::ServerCompletionQueue* queue);
+// Begins to wait for calls of Publish and PublishBatch on `queue`, and goes on until the server
+// shuts down. Called before the queue is started.
+void AwaitUnaryCalls(PublishQueue* queue);
+
+// Begins to wait for one call of PublishStream; each that comes in begins to wait for the next one.
+void AwaitPublishStream(PublishQueue* queue);
 
 // For the rules of access control.
 inline constexpr char kPublisherService[] = "router.v1.PublisherService";

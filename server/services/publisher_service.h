@@ -1,22 +1,23 @@
 #ifndef ROUTER_SERVER_SERVICES_PUBLISHER_SERVICE_H_
 #define ROUTER_SERVER_SERVICES_PUBLISHER_SERVICE_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
-#include <thread>
+#include <utility>
 #include <vector>
 
-#include <grpcpp/completion_queue.h>
 #include <grpcpp/server_builder.h>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "router/v1/publisher.grpc.pb.h"
 #include "server/base/clock.h"
 #include "server/dispatcher/dispatcher.h"
 #include "server/metrics/metrics.h"
 #include "server/services/call_access.h"
+#include "server/services/call_queue.h"
 #include "server/services/message_conversion.h"
+#include "server/services/publish_frame.h"
+#include "server/tracing/span_buffer.h"
 #include "transports/transport.h"
 
 namespace router {
@@ -27,29 +28,6 @@ struct PublisherServiceOptions {
   int64_t stream_window_bytes = int64_t{16} << 20;
 };
 
-// How many handlers there are, so that their queues are shut down after the last one only.
-// Thread-safe.
-class HandlerCount {
- public:
-  void Add() {
-    absl::MutexLock lock(&mutex_);
-    ++count_;
-  }
-  void Remove() {
-    absl::MutexLock lock(&mutex_);
-    --count_;
-  }
-  void WaitUntilNone() {
-    absl::MutexLock lock(&mutex_);
-    const auto none = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return count_ == 0; };
-    mutex_.Await(absl::Condition(&none));
-  }
-
- private:
-  absl::Mutex mutex_;
-  int64_t count_ ABSL_GUARDED_BY(mutex_) = 0;
-};
-
 // What the handlers share. All of it outlives them.
 struct PublisherContext {
   PublisherServiceOptions options;
@@ -57,22 +35,50 @@ struct PublisherContext {
   Dispatcher* dispatcher;
   Transport* transport;
   AccessControl* access;  // Null: none.
+  SpanBuffer* spans;      // Null: no spans are recorded.
   MessageIdSource ids;
   GrpcMethodMetrics* publish_metrics;
   GrpcMethodMetrics* publish_batch_metrics;
   GrpcMethodMetrics* publish_stream_metrics;
   v1::PublisherService::AsyncService service;
-  HandlerCount handlers;
 };
 
-// PublisherService on completion queues: one thread each, which parses, validates and hands batches
-// to the dispatcher, and never blocks. Answers are sent from the threads that settle the messages.
-// No policy lives here.
+// A call queue and what the handlers on it share. Of the queue's thread, but for the counter.
+class PublishQueue {
+ public:
+  PublishQueue(PublisherContext* context, std::unique_ptr<grpc::ServerCompletionQueue> queue)
+      : context(context), calls(std::move(queue)) {}
+
+  // Hands the batch to the dispatcher, together with others that come in at about the same time.
+  void Publish(PublishBatch* batch);
+
+  PublisherContext* const context;
+  CallQueue calls;
+
+  // Unary calls that have come in and are not answered. Thread-safe.
+  std::atomic<int64_t> unanswered_calls{0};
+
+  // Handlers that wait for a call.
+  int waiting_publish = 0;
+  int waiting_publish_batch = 0;
+
+  PublishFramePool frames;
+
+ private:
+  void PublishArrived(bool ok);
+
+  MemberTag<PublishQueue> publish_arrived_{this, &PublishQueue::PublishArrived};
+  std::vector<PublishBatch*> arrived_;
+};
+
+// PublisherService on call queues, whose threads parse, validate, hand batches to the dispatcher
+// and send the answers, and never block. No policy lives here.
 class PublisherService {
  public:
-  // Borrows everything, for its lifetime. `access` may be null.
+  // Borrows everything, for its lifetime. `access` and `spans` may be null.
   PublisherService(const PublisherServiceOptions& options, Clock* clock, Dispatcher* dispatcher,
-                   Transport* transport, AccessControl* access, Metrics* metrics);
+                   Transport* transport, AccessControl* access, Metrics* metrics,
+                   SpanBuffer* spans);
   // Shutdown must have been called, if Start was.
   ~PublisherService();
 
@@ -81,13 +87,15 @@ class PublisherService {
   // After the server was built.
   void Start();
 
+  // A queue that handlers of other services may use too, between Register and Shutdown.
+  CallQueue* queue() const { return &queues_.front()->calls; }
+
   // Ends the threads. Call after Server::Shutdown has returned and every message has been answered.
   void Shutdown();
 
  private:
   PublisherContext context_;
-  std::vector<std::unique_ptr<grpc::ServerCompletionQueue>> queues_;
-  std::vector<std::thread> threads_;
+  std::vector<std::unique_ptr<PublishQueue>> queues_;
 };
 
 }  // namespace router

@@ -4,6 +4,7 @@
 
 #include "absl/base/attributes.h"
 #include "server/errors/errors.h"
+#include "server/tracing/trace_context.h"
 
 namespace router {
 namespace {
@@ -106,6 +107,7 @@ void Telemetry::CountFailure(const Operation& operation) {
 
 void Telemetry::LogFailure(const Operation& operation) {
   const absl::string_view subject = operation.message.subject;
+  const absl::optional<absl::string_view> trace_id = FindTraceId(operation.message.headers);
   switch (operation.outcome) {
     case Outcome::kQueued:
       log_->RepeatingEvent(
@@ -114,12 +116,15 @@ void Telemetry::LogFailure(const Operation& operation) {
           "a message was queued",
           {{"subject", subject},
            {"connection_state", ConnectionStateName(connection_state_)},
-           {"reason", FailureWords(operation)}});
+           {"reason", FailureWords(operation)},
+           {"trace_id", trace_id}});
       return;
     case Outcome::kDropped:
       log_->RepeatingEvent(LogLevel::kWarn, "NATS_FAIL_OPEN_DROPPED",
                            "fail-open mode: a message was dropped",
-                           {{"subject", subject}, {"message_id", operation.message.message_id}});
+                           {{"subject", subject},
+                            {"message_id", operation.message.message_id},
+                            {"trace_id", trace_id}});
       return;
     case Outcome::kRejected:
       if (IsQueueFull(operation.status)) LogQueueFull(operation);
@@ -130,14 +135,16 @@ void Telemetry::LogFailure(const Operation& operation) {
   }
   log_->RepeatingEvent(
       LogLevel::kWarn, IsStored(operation) ? "NATS_PUBLISH_WITH_ACK_ERROR" : "NATS_PUBLISH_ERROR",
-      "a message was not accepted", {{"subject", subject}, {"reason", FailureWords(operation)}});
+      "a message was not accepted",
+      {{"subject", subject}, {"reason", FailureWords(operation)}, {"trace_id", trace_id}});
 }
 
 void Telemetry::LogQueueFull(const Operation& operation) {
   log_->RepeatingEvent(LogLevel::kWarn, "NATS_QUEUE_FULL", operation.status.message(),
-                       {{"queue_size", options_.queue_count_max},
+                       {{"queue_size", options_.queue_count()},
                         {"max_size", options_.queue_count_max},
-                        {"policy", options_.full_policy}});
+                        {"policy", options_.full_policy},
+                        {"trace_id", FindTraceId(operation.message.headers)}});
 }
 
 void Telemetry::OnRedelivered(absl::Span<Operation* const> operations) {
@@ -149,6 +156,7 @@ void Telemetry::OnRedelivered(absl::Span<Operation* const> operations) {
     ++confirmed;
     if (operation->possible_duplicate) ReportPossibleDuplicate(*operation);
     metrics_->nats_delivery_latency_seconds.queued.Observe(now - operation->accept_time);
+    if (options_.spans != nullptr) RecordSpan(*operation, now);
   }
   metrics_->nats_pending_operations_retry.Increment(operations.size());
   metrics_->nats_pending_operations_retry_success.Increment(confirmed);
@@ -160,7 +168,28 @@ void Telemetry::ReportPossibleDuplicate(const Operation& operation) {
   log_->RepeatingEvent(LogLevel::kWarn, "NATS_POSSIBLE_DUPLICATE",
                        "a message was sent again, and the first time may have stored it too",
                        {{"subject", operation.message.subject},
-                        {"message_id", operation.message.message_id}});
+                        {"message_id", operation.message.message_id},
+                        {"trace_id", FindTraceId(operation.message.headers)}});
+}
+
+// A message keeps the trace that it was published with: from then until its delivery is a span.
+void Telemetry::RecordSpan(const Operation& operation, absl::Time now) {
+  const absl::optional<TraceContext> parent = FindTraceContext(operation.message.headers);
+  if (!parent.has_value() || !parent->sampled()) return;
+  Span span;
+  span.context = *parent;
+  span.context.span_id = options_.spans->NewSpanId();
+  span.parent_id = parent->span_id;
+  span.name = "deliver from the queue";
+  span.kind = Span::Kind::kProducer;
+  span.start_time = operation.accept_time;
+  span.end_time = now;
+  span.attributes = {{"messaging.system", std::string("nats")},
+                     {"messaging.operation.type", std::string("send")},
+                     {"messaging.destination.name", std::string(operation.message.subject)},
+                     {"messaging.message.id", std::string(operation.message.message_id)},
+                     {"router.operation_id", static_cast<int64_t>(operation.operation_id)}};
+  options_.spans->Add(std::move(span));
 }
 
 void Telemetry::OnRemoved(int64_t count, RemovalCause cause) {
@@ -175,7 +204,7 @@ void Telemetry::OnRemoved(int64_t count, RemovalCause cause) {
       metrics_->nats_pending_operations_dropped_total.Increment(count);
       log_->RepeatingEvent(LogLevel::kWarn, "NATS_QUEUE_FULL",
                            "the oldest queued messages were dropped to make room",
-                           {{"queue_size", options_.queue_count_max},
+                           {{"queue_size", options_.queue_count()},
                             {"max_size", options_.queue_count_max},
                             {"policy", options_.full_policy},
                             {"dropped", count},
@@ -236,14 +265,19 @@ void Telemetry::OnDrainStarted(int64_t pending_count) {
                        {{"pending_count", pending_count}});
 }
 
-void Telemetry::OnDeadLetter(uint64_t operation_id, const DeadLetterReason& reason) {
+void Telemetry::OnDeadLetter(const DeadLetterVerdict& verdict) {
+  const DeadLetterReason& reason = verdict.reason;
   metrics_->nats_dead_letters.For(reason.reason).Increment();
-  log_->RepeatingEvent(LogLevel::kError, "NATS_DEAD_LETTER",
-                       "a queued message can never be delivered and was set aside",
-                       {{"operation_id", operation_id},
-                        {"reason", reason.reason},
-                        {"error", reason.error},
-                        {"attempts", reason.attempts}});
+  log_->RepeatingEvent(
+      LogLevel::kError, "NATS_DEAD_LETTER",
+      "a queued message can never be delivered and was set aside",
+      {{"operation_id", verdict.sequence},
+       {"reason", reason.reason},
+       {"error", reason.error},
+       {"attempts", reason.attempts},
+       {"trace_id", verdict.trace_id.empty()
+                        ? absl::nullopt
+                        : absl::make_optional<absl::string_view>(verdict.trace_id)}});
 }
 
 void Telemetry::OnDrainEnded(int64_t succeeded, int64_t failed, absl::Duration duration) {

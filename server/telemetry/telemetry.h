@@ -14,6 +14,7 @@
 #include "server/drainer/drainer.h"
 #include "server/log/logger.h"
 #include "server/metrics/metrics.h"
+#include "server/tracing/span_buffer.h"
 #include "transports/transport.h"
 
 namespace router {
@@ -27,6 +28,9 @@ class Telemetry final : public PublishObserver, public DrainObserver {
     std::string full_policy;  // For the log.
     int64_t queue_count_max = 0;
     std::string on_exhausted;  // For the log.
+    // For the log: operations in the queue now. Called with no lock held; may take one.
+    std::function<int64_t()> queue_count = [] { return int64_t{0}; };
+    SpanBuffer* spans = nullptr;  // Where spans of deliveries from the queue go; null: nowhere.
   };
 
   // `on_exhausted` is called when the budget of attempts ran out, after it was counted and logged.
@@ -42,7 +46,7 @@ class Telemetry final : public PublishObserver, public DrainObserver {
 
   // DrainObserver
   void OnDrainStarted(int64_t pending_count) override;
-  void OnDeadLetter(uint64_t operation_id, const DeadLetterReason& reason) override;
+  void OnDeadLetter(const DeadLetterVerdict& verdict) override;
   void OnDrainEnded(int64_t succeeded, int64_t failed, absl::Duration duration) override;
 
  private:
@@ -50,6 +54,7 @@ class Telemetry final : public PublishObserver, public DrainObserver {
   void LogFailure(const Operation& operation);
   void LogQueueFull(const Operation& operation);
   void ReportPossibleDuplicate(const Operation& operation);
+  void RecordSpan(const Operation& operation, absl::Time now);
 
   const Options options_;
   Clock* const clock_;

@@ -204,6 +204,14 @@ int64_t WireSizeBytes(const v1::Message& message) {
   return static_cast<int64_t>(bytes + message.payload().size());
 }
 
+int64_t HeadersWireSizeBytes(absl::Span<const Header> headers) {
+  size_t bytes = kHeaderBlockBytes;
+  for (const Header& header : headers) {
+    bytes += header.key.size() + header.value.size() + kHeaderFramingBytes;
+  }
+  return static_cast<int64_t>(bytes);
+}
+
 absl::Status ValidateMessage(const v1::Message& message, int64_t max_payload_bytes) {
   if (absl::Status status = ValidateSubject(message.subject()); !status.ok()) return status;
   for (const auto& header : message.headers()) {

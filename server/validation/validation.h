@@ -12,7 +12,9 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "router/v1/message.pb.h"
+#include "transports/message.h"
 
 namespace router {
 
@@ -48,6 +50,9 @@ absl::Status ValidateTtl(int64_t seconds, int32_t nanos);
 // What the broker counts against its maximum payload: the payload and the whole block of headers
 // with its framing, the router's own `Nats-Msg-Id` included.
 int64_t WireSizeBytes(const v1::Message& message);
+
+// What these headers add to that at most, with the framing of the block that they may begin.
+int64_t HeadersWireSizeBytes(absl::Span<const Header> headers);
 
 }  // namespace router
 

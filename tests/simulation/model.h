@@ -111,7 +111,7 @@ class Model final : public SimBroker::Observer,
   void OnConnectionEvent(const ConnectionEvent&) override {}
   // DrainObserver
   void OnDrainStarted(int64_t) override {}
-  void OnDeadLetter(uint64_t, const DeadLetterReason&) override {}
+  void OnDeadLetter(const DeadLetterVerdict&) override {}
   void OnDrainEnded(int64_t, int64_t, absl::Duration) override {}
 
  private:

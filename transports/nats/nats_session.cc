@@ -1,7 +1,5 @@
 #include "transports/nats/nats_session.h"
 
-#include <poll.h>
-
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
@@ -17,9 +15,6 @@ constexpr std::chrono::milliseconds kTick(20);
 // A long queue is looked through for deadlines less often: each look costs a cache miss.
 constexpr size_t kLongQueue = 4096;
 constexpr std::chrono::milliseconds kLongQueueScan(200);
-// How soon a lame duck or a silent server is noticed while there is nothing to do.
-constexpr std::chrono::milliseconds kIdleSleep(100);
-
 SteadyTime Now() { return std::chrono::steady_clock::now(); }
 
 FaultOperation OperationOf(const Delivery& delivery) {
@@ -98,7 +93,7 @@ bool NatsSession::SendFaulty(const Fault& fault, std::deque<Delivery*>* queue, S
     case FaultKind::kCloseConnection:
       queue->pop_front();
       SendNew(delivery);
-      WriteOut(now);
+      WriteNow(now);
       Abort("an injected fault closed the connection");
       return true;
   }
@@ -199,27 +194,19 @@ void NatsSession::SendFenceWhereUseful(SteadyTime now) {
   if (fences_.empty() || core_since_fence_ >= window_->capacity() / 8) SendFence(now);
 }
 
-bool NatsSession::Wait(int wake_fd, const std::deque<Delivery*>& queue) {
-  WriteOut(Now());
-  if (closed_) return false;
-  pollfd fds[2] = {};
-  fds[0].fd = connection_->socket();
-  fds[0].events = static_cast<int16_t>(connection_->wants_write() ? POLLIN | POLLOUT : POLLIN);
-  fds[1].fd = wake_fd;
-  fds[1].events = POLLIN;
-  poll(fds, 2, static_cast<int>(SleepTime(queue).count()));
-  if ((fds[0].revents & ~POLLOUT) != 0) ReadIn(Now());
-  return fds[1].revents != 0;
+NatsSession::Sleep NatsSession::WriteOut(const std::deque<Delivery*>& queue) {
+  WriteNow(Now());
+  if (closed_) return Sleep();
+  return {connection_->socket(), connection_->wants_write(), SleepTime(queue)};
 }
 
 std::chrono::milliseconds NatsSession::SleepTime(const std::deque<Delivery*>& queue) const {
-  if (window_->empty() && queue.empty()) return kIdleSleep;
   const bool can_send = !queue.empty() && !window_->full() && !delayed_until_.has_value() &&
                         buffered_bytes_ < buffer_bytes_max_;
   return can_send ? std::chrono::milliseconds(0) : kTick;
 }
 
-void NatsSession::WriteOut(SteadyTime now) {
+void NatsSession::WriteNow(SteadyTime now) {
   const bool progress = connection_->Write();
   buffered_bytes_ = connection_->buffered_bytes();
   liveness_.WriteState(connection_->wants_write(), progress, now);

@@ -27,7 +27,7 @@ namespace router {
 
 // One epoch: what is sent over one connection, and what the answers mean. Puts what it sends into
 // the window and takes out what it settles; what is left there at the end of the epoch is handed
-// back by TakeWindow. Waits in Wait only. Not thread-safe.
+// back by TakeWindow. Never waits. Not thread-safe.
 //
 // Core messages are confirmed by fences: an empty message to our own inbox, sent behind them. The
 // server handles what one client sends in order, so the echo proves that it has parsed everything
@@ -53,13 +53,26 @@ class NatsSession {
   // Sends from the front of `queue` as much as the window and one buffer hold.
   void Send(std::deque<Delivery*>* queue, SteadyTime now);
 
-  // Gives what was sent to the socket, sleeps until there is something to read, `wake_fd` is
-  // readable or it is time for Tick, and handles what has come in. Does not sleep while more of
-  // `queue` can be sent. Returns whether `wake_fd` is readable.
-  bool Wait(int wake_fd, const std::deque<Delivery*>& queue);
+  // What to sleep for: until the socket is ready or it is time for Tick.
+  struct Sleep {
+    int socket = -1;  // Closed: nothing to wait for.
+    bool for_write = false;
+    std::chrono::milliseconds longest{0};  // Zero while more of the queue can be sent.
+  };
+  // Gives what was sent to the socket.
+  Sleep WriteOut(const std::deque<Delivery*>& queue);
 
-  // Deadlines, of the window and of `queue`; probes; the health of the connection. Call after each
-  // Wait; it has something to do every 20 ms.
+  // Handles what has come in. Call when the socket is readable.
+  void ReadIn(SteadyTime now);
+
+  // Whether there is something that only the thread of the session does: what is settled and not
+  // reported, not sent, or not taken by the socket.
+  bool NeedsAttention() const {
+    return closed_ || !settled_.empty() || connection_->wants_write() || delayed_until_.has_value();
+  }
+
+  // Deadlines, of the window and of `queue`; probes; the health of the connection. It has something
+  // to do every 20 ms.
   void Tick(std::deque<Delivery*>* queue, SteadyTime now);
 
   // Settled since the last call.
@@ -94,8 +107,7 @@ class NatsSession {
   void HandleSearchResults();
 
   std::chrono::milliseconds SleepTime(const std::deque<Delivery*>& queue) const;
-  void WriteOut(SteadyTime now);
-  void ReadIn(SteadyTime now);
+  void WriteNow(SteadyTime now);
   void HandleReplies(SteadyTime now);
   void HandleAck(const NatsConnection::Reply& reply, SteadyTime now);
   void HandleUnusualAck(uint64_t number, absl::string_view data, SteadyTime now);

@@ -1,5 +1,6 @@
 #include "transports/nats/nats_transport.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 
@@ -51,6 +52,7 @@ void BlockSigpipe() {
 NatsTransport::NatsTransport(NatsOptions options, FaultInjector* faults)
     : options_(std::move(options)),
       faults_(faults),
+      max_in_flight_(InFlightWindow(options_.max_in_flight).capacity()),
       max_payload_bytes_(kDefaultMaxPayloadBytes),
       supervisor_(options_, faults, &stop_, &wake_),
       window_(options_.max_in_flight) {}
@@ -76,7 +78,24 @@ void NatsTransport::Publish(absl::Span<Delivery* const> deliveries) {
     was_empty = inbox_.empty();
     inbox_.insert(inbox_.end(), deliveries.begin(), deliveries.end());
   }
-  if (was_empty) wake_.Signal();
+  if (!was_empty) return;  // Whoever found it empty sends these too, or has the thread do so.
+  if (deliveries.size() == 1 && SendAtOnce()) return;
+  wake_.Signal();
+}
+
+// Whether nothing is left for the thread to do but to read the answer.
+bool NatsTransport::SendAtOnce() {
+  if (!session_mutex_.TryLock()) return false;  // The thread is at work, and looks once more.
+  bool sent = false;
+  if (session_ != nullptr && !stopping_ && window_.empty() && queue_.empty() && failures_.empty() &&
+      !session_->NeedsAttention()) {
+    TakeInbox();
+    session_->Send(&queue_, Now());
+    session_->WriteOut(queue_);
+    sent = queue_.empty() && !session_->NeedsAttention();
+  }
+  session_mutex_.Unlock();
+  return sent;
 }
 
 void NatsTransport::Reconnect() {
@@ -112,31 +131,38 @@ void NatsTransport::Run() {
 
 std::unique_ptr<NatsSession> NatsTransport::NewSession(std::unique_ptr<NatsConnection> connection) {
   max_payload_bytes_.store(connection->max_payload_bytes(), std::memory_order_relaxed);
+  absl::MutexLock lock(&session_mutex_);
   return std::make_unique<NatsSession>(
       options_, std::move(connection),
       NatsSession::Shared{&window_, &failures_, &stream_names_, faults_});
 }
 
+void NatsTransport::Use(NatsSession* session) {
+  absl::MutexLock lock(&session_mutex_);
+  session_ = session;
+}
+
 void NatsTransport::RunEpoch(std::unique_ptr<NatsSession> session) {
+  Use(session.get());
   bool at_once = false;  // Whether the next attempt needs no backoff.
   SteadyTime next_move = Now();
-  while (!session->closed() && !stopping_) {
-    Iterate(session.get(), /*send=*/true);
+  while (!IsClosed() && !stopping_) {
+    Iterate(/*send=*/true);
     const SteadyTime now = Now();
     supervisor_.StillUp(session->connection(), now);
     if (reconnect_requested_.exchange(false)) {
       at_once = true;
-      session->Close("a reconnect was asked for");
+      Close("a reconnect was asked for");
     } else if (session->connection().lame_duck() && supervisor_.HasOtherServers() &&
                now >= next_move) {
       at_once = Move(&session);
       next_move = Now() + kRetryMove;
     }
   }
-  if (!session->closed()) return StopSession(session.get());
+  if (!IsClosed()) return StopSession();
   const std::string reason = session->close_reason();
   supervisor_.Lost(reason, at_once);
-  EndEpoch(session.get());
+  EndEpoch();
   supervisor_.ReportLost(reason);
 }
 
@@ -147,49 +173,93 @@ void NatsTransport::RunEpoch(std::unique_ptr<NatsSession> session) {
 bool NatsTransport::Move(std::unique_ptr<NatsSession>* session) {
   std::unique_ptr<NatsConnection> connection = supervisor_.ConnectElsewhere();
   if (connection == nullptr) return false;
-  DrainWindow(session->get());
+  DrainWindow();
   if (stopping_) return false;
-  (*session)->Close("the server is going away (lame duck)");
-  Report(session->get());
-  if (!window_.empty()) return true;
-  *session = NewSession(std::move(connection));
+  Close("the server is going away (lame duck)");
+  Report();
+  if (!IsWindowEmpty()) return true;
+  std::unique_ptr<NatsSession> next = NewSession(std::move(connection));
+  Use(next.get());
+  *session = std::move(next);
   supervisor_.Moved((*session)->connection());
   return false;
 }
 
-void NatsTransport::DrainWindow(NatsSession* session) {
+void NatsTransport::DrainWindow() {
   const SteadyTime give_up = Now() + kDrainBeforeMove;
-  while (!window_.empty() && !session->closed() && Now() < give_up && !stopping_) {
-    Iterate(session, /*send=*/false);
+  while (!IsWindowEmpty() && !IsClosed() && Now() < give_up && !stopping_) {
+    Iterate(/*send=*/false);
   }
 }
 
-void NatsTransport::StopSession(NatsSession* session) {
+void NatsTransport::StopSession() {
   const SteadyTime give_up = Now() + std::chrono::nanoseconds(stop_timeout_ns_);
-  TakeInbox();
-  while (!(window_.empty() && queue_.empty()) && !session->closed() && Now() < give_up) {
-    Iterate(session, /*send=*/true);
+  {
+    absl::MutexLock lock(&session_mutex_);
+    TakeInbox();
   }
-  session->Close("the transport was stopped");
-  EndEpoch(session);
+  while (!IsAllSettled() && !IsClosed() && Now() < give_up) Iterate(/*send=*/true);
+  Close("the transport was stopped");
+  EndEpoch();
 }
 
-void NatsTransport::EndEpoch(NatsSession* session) {
-  Report(session);
-  observer_->OnDown([&] { return TakeUnsettled(session); });
+void NatsTransport::EndEpoch() {
+  Report();
+  observer_->OnDown([this] { return TakeUnsettled(); });
 }
 
-void NatsTransport::Iterate(NatsSession* session, bool send) {
-  if (send && !stopping_) TakeInbox();
-  if (send) session->FailOvertaking(&queue_);
-  if (send) session->Send(&queue_, Now());
-  if (session->Wait(wake_.fd(), queue_)) wake_.Clear();
-  session->Tick(&queue_, Now());
-  Report(session);
+void NatsTransport::Iterate(bool send) {
+  NatsSession::Sleep sleep;
+  {
+    absl::MutexLock lock(&session_mutex_);
+    if (send && !stopping_) TakeInbox();
+    if (send) session_->FailOvertaking(&queue_);
+    if (send) session_->Send(&queue_, Now());
+    sleep = session_->WriteOut(queue_);
+  }
+  pollfd fds[2] = {};
+  if (sleep.socket >= 0) {
+    fds[0].fd = sleep.socket;
+    fds[0].events = static_cast<int16_t>(sleep.for_write ? POLLIN | POLLOUT : POLLIN);
+    fds[1].fd = wake_.fd();
+    fds[1].events = POLLIN;
+    poll(fds, 2, static_cast<int>(sleep.longest.count()));
+    if (fds[1].revents != 0) wake_.Clear();
+  }
+  {
+    absl::MutexLock lock(&session_mutex_);
+    if ((fds[0].revents & ~POLLOUT) != 0) session_->ReadIn(Now());
+    session_->Tick(&queue_, Now());
+  }
+  Report();
 }
 
-void NatsTransport::Report(NatsSession* session) {
-  const std::vector<Delivery*> settled = session->TakeSettled();
+void NatsTransport::Close(absl::string_view reason) {
+  absl::MutexLock lock(&session_mutex_);
+  session_->Close(reason);
+}
+
+bool NatsTransport::IsClosed() const {
+  absl::MutexLock lock(&session_mutex_);
+  return session_->closed();
+}
+
+bool NatsTransport::IsWindowEmpty() const {
+  absl::MutexLock lock(&session_mutex_);
+  return window_.empty();
+}
+
+bool NatsTransport::IsAllSettled() const {
+  absl::MutexLock lock(&session_mutex_);
+  return window_.empty() && queue_.empty();
+}
+
+void NatsTransport::Report() {
+  std::vector<Delivery*> settled;
+  {
+    absl::MutexLock lock(&session_mutex_);
+    settled = session_->TakeSettled();
+  }
   if (!settled.empty()) observer_->OnSettled(settled);
 }
 
@@ -202,8 +272,10 @@ void NatsTransport::TakeInbox() {
   queue_.insert(queue_.end(), arrivals_.begin(), arrivals_.end());
 }
 
-std::vector<Delivery*> NatsTransport::TakeUnsettled(NatsSession* session) {
-  std::vector<Delivery*> taken = session->TakeWindow();
+std::vector<Delivery*> NatsTransport::TakeUnsettled() {
+  absl::MutexLock lock(&session_mutex_);
+  std::vector<Delivery*> taken = session_->TakeWindow();
+  session_ = nullptr;
   TakeInbox();
   for (Delivery* const delivery : queue_) {
     delivery->verdict = Verdict::kFailed;

@@ -35,9 +35,11 @@ class NatsSession;
 // has written the message, which survives the death of that process, and that of its machine as far
 // as the stream is replicated. For kReceived, that the server has parsed the message.
 //
-// One thread does everything: it connects, sends, reads, settles, and waits between attempts. It
-// never waits for a server that is connected; a server that takes or sends nothing is given up
-// after `write_deadline` or the ping budget. Memory is bounded by the window and one buffer.
+// One thread does everything: it connects, sends, reads, settles, and waits between attempts. Only
+// a lone message, with nothing unsettled before it, is sent by the thread that publishes it, which
+// saves it the time that waking the other one takes. Nobody ever waits for a server that is
+// connected; a server that takes or sends nothing is given up after `write_deadline` or the ping
+// budget. Memory is bounded by the window and one buffer.
 //
 // A message that the broker refuses for the moment (no responders, stream full, insufficient
 // resources) is sent again with the same number and message id until its deadline; those of the
@@ -58,7 +60,8 @@ class NatsTransport : public Transport {
   ~NatsTransport() override;
 
   absl::Status Start(Observer* observer) override ABSL_LOCKS_EXCLUDED(lifecycle_mutex_);
-  void Publish(absl::Span<Delivery* const> deliveries) override ABSL_LOCKS_EXCLUDED(inbox_mutex_);
+  void Publish(absl::Span<Delivery* const> deliveries) override
+      ABSL_LOCKS_EXCLUDED(inbox_mutex_, session_mutex_);
   void Reconnect() override;
   // Must not be called by the observer's callbacks.
   void Stop(absl::Duration timeout) override ABSL_LOCKS_EXCLUDED(lifecycle_mutex_);
@@ -66,23 +69,30 @@ class NatsTransport : public Transport {
   int64_t max_payload_bytes() const override {
     return max_payload_bytes_.load(std::memory_order_relaxed);
   }
-  int64_t max_in_flight() const override { return window_.capacity(); }
+  int64_t max_in_flight() const override { return max_in_flight_; }
 
  private:
   void Run();
   void RunEpoch(std::unique_ptr<NatsSession> session);
   bool Move(std::unique_ptr<NatsSession>* session);
-  void DrainWindow(NatsSession* session);
-  void StopSession(NatsSession* session);
-  void EndEpoch(NatsSession* session);
+  void DrainWindow();
+  void StopSession();
+  void EndEpoch();
   std::unique_ptr<NatsSession> NewSession(std::unique_ptr<NatsConnection> connection);
-  void Iterate(NatsSession* session, bool send);
-  void Report(NatsSession* session);
-  void TakeInbox() ABSL_LOCKS_EXCLUDED(inbox_mutex_);
-  std::vector<Delivery*> TakeUnsettled(NatsSession* session);
+  void Use(NatsSession* session) ABSL_LOCKS_EXCLUDED(session_mutex_);
+  bool SendAtOnce() ABSL_LOCKS_EXCLUDED(inbox_mutex_, session_mutex_);
+  void Iterate(bool send) ABSL_LOCKS_EXCLUDED(inbox_mutex_, session_mutex_);
+  void Close(absl::string_view reason) ABSL_LOCKS_EXCLUDED(session_mutex_);
+  bool IsClosed() const ABSL_LOCKS_EXCLUDED(session_mutex_);
+  bool IsWindowEmpty() const ABSL_LOCKS_EXCLUDED(session_mutex_);
+  bool IsAllSettled() const ABSL_LOCKS_EXCLUDED(session_mutex_);
+  void Report() ABSL_LOCKS_EXCLUDED(session_mutex_);
+  void TakeInbox() ABSL_LOCKS_EXCLUDED(inbox_mutex_) ABSL_EXCLUSIVE_LOCKS_REQUIRED(session_mutex_);
+  std::vector<Delivery*> TakeUnsettled() ABSL_LOCKS_EXCLUDED(inbox_mutex_, session_mutex_);
 
   const NatsOptions options_;
   FaultInjector* const faults_;
+  const int64_t max_in_flight_;
 
   std::atomic<int64_t> max_payload_bytes_;
   WakeFd wake_;  // Something for the thread to look at.
@@ -93,13 +103,17 @@ class NatsTransport : public Transport {
 
   Supervisor supervisor_;
 
-  // Of the thread alone, once it runs.
-  Observer* observer_ = nullptr;
-  InFlightWindow window_;
-  KeyFailures failures_;
-  StreamNames stream_names_;
-  std::deque<Delivery*> queue_;      // Taken from the inbox, not yet sent.
-  std::vector<Delivery*> arrivals_;  // Scratch of TakeInbox.
+  Observer* observer_ = nullptr;  // Of the thread alone, once it runs.
+
+  // Held by the thread but while it sleeps or reports. Before inbox_mutex_.
+  mutable absl::Mutex session_mutex_;
+  InFlightWindow window_ ABSL_GUARDED_BY(session_mutex_);
+  KeyFailures failures_ ABSL_GUARDED_BY(session_mutex_);
+  StreamNames stream_names_ ABSL_GUARDED_BY(session_mutex_);
+  NatsSession* session_ ABSL_GUARDED_BY(session_mutex_) = nullptr;  // Null between epochs.
+  // Taken from the inbox, not yet sent.
+  std::deque<Delivery*> queue_ ABSL_GUARDED_BY(session_mutex_);
+  std::vector<Delivery*> arrivals_ ABSL_GUARDED_BY(session_mutex_);  // Scratch of TakeInbox.
 
   absl::Mutex inbox_mutex_;
   std::vector<Delivery*> inbox_ ABSL_GUARDED_BY(inbox_mutex_);

@@ -35,6 +35,19 @@ TEST(HashContentTest, TakesHeadersInAnyOrder) {
   EXPECT_NE(HashContent(message, ""), hash);
 }
 
+TEST(HashContentTest, IsTheSameForAnotherSpanOfATrace) {
+  const Header first[] = {{"a", "b"}, {"traceparent", "1"}, {"tracestate", "x=1"}};
+  const Header second[] = {{"Traceparent", "2"}, {"a", "b"}};
+  const Header other[] = {{"a", "b"}, {"traceparent2", "1"}};
+  Message message;
+  message.headers = first;
+  const uint64_t hash = HashContent(message, "");
+  message.headers = second;
+  EXPECT_EQ(HashContent(message, ""), hash);
+  message.headers = other;
+  EXPECT_NE(HashContent(message, ""), hash);
+}
+
 TEST(OperationSizeTest, CountsEveryByteAndAFixedShare) {
   const Header headers[] = {{"k", "vv"}, {"kk", ""}};
   Message message;

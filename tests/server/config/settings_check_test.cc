@@ -171,6 +171,35 @@ TEST_F(SettingsCheckTest, NamesTheFilesThatCannotBeRead) {
           "nats_tls_key_file: cannot read \"/nor/this\": No such file or directory"));
 }
 
+TEST_F(SettingsCheckTest, TheCollectorIsAUrlWithoutCredentials) {
+  for (const char* url : {"collector:4318", "http://", "ftp://collector", "http://collector:0",
+                          "http://collector:x", "http://c/v1?a=b", "http://a b", "http://c#x"}) {
+    settings_.otlp_endpoint = url;
+    EXPECT_THAT(CheckSettings(settings_), ElementsAre(StartsWith("otlp_endpoint: "))) << url;
+  }
+  settings_.otlp_endpoint = "https://me:secret@collector:4318";
+  const std::vector<std::string> errors = CheckSettings(settings_);
+  EXPECT_THAT(errors, ElementsAre(StartsWith("otlp_endpoint: ")));
+  EXPECT_THAT(absl::StrJoin(errors, ""), Not(HasSubstr("secret")));
+  for (const char* url :
+       {"", "http://127.0.0.1:4318", "https://collector", "http://c/otlp/", "http://[::1]:4318"}) {
+    settings_.otlp_endpoint = url;
+    EXPECT_THAT(CheckSettings(settings_), IsEmpty()) << url;
+  }
+  settings_.otlp_endpoint = "";
+  settings_.otlp_headers_file = "headers";
+  EXPECT_THAT(CheckSettings(settings_), ElementsAre("otlp_headers_file: needs otlp_endpoint"));
+}
+
+TEST_F(SettingsCheckTest, HeadersForTheCollectorAreLines) {
+  settings_.otlp_headers_file = WriteFile("good", "Authorization: Bearer x\nX-Tenant: one\n");
+  EXPECT_THAT(LoadSecrets(settings_), IsEmpty());
+  EXPECT_EQ(settings_.otlp_headers, "Authorization: Bearer x\nX-Tenant: one");
+  settings_.otlp_headers_file = WriteFile("bad", "X-Tenant: one\nsecret-word\n");
+  EXPECT_THAT(LoadSecrets(settings_),
+              ElementsAre("otlp_headers_file: line 2 is not \"Name: value\""));
+}
+
 TEST_F(SettingsCheckTest, TakesFailpointsOnlyTogetherWithFaultInjection) {
   settings_.failpoints = "after_fsync=kill@0.5,publish=swap";
   EXPECT_THAT(CheckSettings(settings_), ElementsAre(HasSubstr("needs enable_fault_injection")));

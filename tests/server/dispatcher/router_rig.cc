@@ -34,6 +34,7 @@ Call::Call(const std::vector<MessageSpec>& specs, FakeClock* clock, int* next_id
     Operation& operation = operations()[i];
     operation.message.subject = spec.subject;
     operation.message.payload = spec.payload;
+    operation.message.headers = spec.headers;
     operation.message.message_id = ids_[i];
     operation.message.caller_chose_id = !spec.caller_id.empty();
     operation.message.guarantee = spec.guarantee;

@@ -38,7 +38,8 @@ struct MessageSpec {
   std::string ordering_key = "";  // Empty: the subject.
   Guarantee guarantee = Guarantee::kStored;
   absl::Duration ttl = absl::InfiniteDuration();
-  bool valid = true;  // False: refused by validation before it got here.
+  std::vector<Header> headers = {};  // Of constants.
+  bool valid = true;                 // False: refused by validation before it got here.
 };
 
 // A caller with its batch, and what it was told.
@@ -82,8 +83,8 @@ class RecordingPublishObserver : public PublishObserver, public DrainObserver {
   void OnRemoved(int64_t count, RemovalCause cause) override;
   void OnConnectionEvent(const ConnectionEvent& event) override { events.push_back(event.kind); }
   void OnDrainStarted(int64_t pending_count) override { runs.push_back({pending_count}); }
-  void OnDeadLetter(uint64_t operation_id, const DeadLetterReason& reason) override {
-    dead_letters.push_back({operation_id, reason});
+  void OnDeadLetter(const DeadLetterVerdict& verdict) override {
+    dead_letters.push_back({verdict.sequence, verdict.reason});
   }
   void OnDrainEnded(int64_t succeeded, int64_t failed, absl::Duration duration) override;
 

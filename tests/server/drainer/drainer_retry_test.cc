@@ -182,7 +182,7 @@ TEST_F(DrainerRetryTest, PurgeOfAWholeBlockedKeyLeavesNothingBehind) {
 class FailingBroker final : public DrainObserver {
  public:
   void OnDrainStarted(int64_t) override {}
-  void OnDeadLetter(uint64_t, const DeadLetterReason&) override {
+  void OnDeadLetter(const DeadLetterVerdict&) override {
     transport->FailNext(Verdict::kFailed, FailureReason::kNoResponders);
     transport->ReleaseAll();
   }

@@ -44,7 +44,7 @@ class NoObserver : public PublishObserver, public DrainObserver {
   void OnRemoved(int64_t, RemovalCause) override {}
   void OnConnectionEvent(const ConnectionEvent&) override {}
   void OnDrainStarted(int64_t) override {}
-  void OnDeadLetter(uint64_t, const DeadLetterReason&) override {}
+  void OnDeadLetter(const DeadLetterVerdict&) override {}
   void OnDrainEnded(int64_t, int64_t, absl::Duration) override {}
 };
 

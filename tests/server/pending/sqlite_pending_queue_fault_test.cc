@@ -143,12 +143,25 @@ TEST_F(SqlitePendingQueueFaultTest, RemovalsThatFailedAreTriedAgain) {
   Open();
   Append(pool_.MakeMany(3));
   Claim();
-  disk_.Fail(FaultyVfs::Call::kSync, "-wal", SQLITE_IOERR_FSYNC);
+  disk_.Fail(FaultyVfs::Call::kWrite, "-wal", SQLITE_IOERR_WRITE);
   queue_->Remove({1, 2});
   EXPECT_TRUE(Eventually([this] { return queue_->GetStats().removed_total == 2; }));
   EXPECT_EQ(disk_.failures(), 1);
   EXPECT_THAT(SequencesOf(Scan()), ElementsAre(3));
   EXPECT_TRUE(queue_->GetStats().healthy);
+}
+
+// The removal is on disk with the next commit that is: the sync that fails is that one's.
+TEST_F(SqlitePendingQueueFaultTest, RemovalsDoNotWaitForTheDisk) {
+  Open();
+  Append(pool_.MakeMany(3));
+  Claim();
+  disk_.Fail(FaultyVfs::Call::kSync, "-wal", SQLITE_IOERR_FSYNC);
+  queue_->Remove({1, 2});
+  EXPECT_TRUE(Eventually([this] { return queue_->GetStats().removed_total == 2; }));
+  EXPECT_EQ(disk_.failures(), 0);
+  EXPECT_FALSE(AppendOne().ok());
+  EXPECT_EQ(disk_.failures(), 1);
 }
 
 TEST_F(SqlitePendingQueueFaultTest, ATrimThatFailedHasRemovedNothing) {

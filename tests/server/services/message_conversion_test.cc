@@ -5,13 +5,16 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "google/rpc/status.pb.h"
 #include "gtest/gtest.h"
 #include "router/v1/message.pb.h"
 #include "router/v1/publisher.pb.h"
 #include "server/errors/errors.h"
+#include "server/validation/validation.h"
 
 namespace router {
 namespace {
@@ -31,8 +34,10 @@ class TestBatch final : public PublishBatch {
 
 // The operations made of some messages, with all that they point into.
 struct Converted {
-  explicit Converted(const std::vector<v1::Message>& from, MessageIdSource* ids)
+  explicit Converted(const std::vector<v1::Message>& from, MessageIdSource* ids,
+                     absl::Span<const Header> trace_headers = {})
       : messages(from), batch(from.size()) {
+    storage.trace_headers = trace_headers;
     std::vector<const v1::Message*> pointers;
     for (const v1::Message& message : messages) pointers.push_back(&message);
     FillOperations(pointers, kMaxPayloadBytes, kNow, ids, &storage, &batch);
@@ -126,6 +131,67 @@ TEST(FillOperationsTest, ViewsOfALargeBatchStayValid) {
       EXPECT_EQ(header.value, std::to_string(i));
     }
   }
+}
+
+constexpr Header kTraceHeaders[] = {
+    {"traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"},
+    {"tracestate", "vendor=1"}};
+
+std::vector<std::string> HeadersOf(const Operation& operation) {
+  std::vector<std::string> headers;
+  for (const Header& header : operation.message.headers) {
+    headers.push_back(absl::StrCat(header.key, "=", header.value));
+  }
+  return headers;
+}
+
+TEST(FillOperationsTest, AddsTheTraceOfTheCallToEachMessage) {
+  MessageIdSource ids;
+  std::vector<v1::Message> messages(100, MakeMessage());
+  for (v1::Message& message : messages) (*message.mutable_headers())["k"] = "v";
+  Converted converted(messages, &ids, kTraceHeaders);
+  for (const Operation& operation : converted.batch.operations()) {
+    EXPECT_THAT(HeadersOf(operation),
+                UnorderedElementsAre("k=v", absl::StrCat("traceparent=", kTraceHeaders[0].value),
+                                     "tracestate=vendor=1"));
+    EXPECT_EQ(operation.size_bytes, OperationSize(operation.message, operation.ordering_key));
+  }
+}
+
+TEST(FillOperationsTest, AMessageKeepsATraceOfItsOwn) {
+  MessageIdSource ids;
+  for (const char* key : {"traceparent", "TraceParent", "tracestate"}) {
+    v1::Message message = MakeMessage();
+    (*message.mutable_headers())[key] = "its own";
+    Converted converted({message}, &ids, kTraceHeaders);
+    EXPECT_THAT(HeadersOf(converted.operation()),
+                UnorderedElementsAre(absl::StrCat(key, "=its own")));
+  }
+}
+
+TEST(FillOperationsTest, ATraceMakesNoMessageTooLarge) {
+  MessageIdSource ids;
+  const int64_t trace_bytes = HeadersWireSizeBytes(kTraceHeaders);
+  v1::Message message = MakeMessage();
+  message.mutable_payload()->assign(
+      static_cast<size_t>(kMaxPayloadBytes - trace_bytes - WireSizeBytes(MakeMessage()) + 7), 'p');
+  ASSERT_EQ(WireSizeBytes(message) + trace_bytes, kMaxPayloadBytes);
+  Converted fits({message}, &ids, kTraceHeaders);
+  EXPECT_EQ(fits.operation().message.headers.size(), 2u);
+
+  message.mutable_payload()->push_back('p');
+  Converted too_large({message}, &ids, kTraceHeaders);
+  EXPECT_TRUE(too_large.operation().status.ok());
+  EXPECT_TRUE(too_large.operation().message.headers.empty());
+}
+
+TEST(FillOperationsTest, ATraceIsNoPartOfTheContent) {
+  MessageIdSource ids;
+  v1::Message message = MakeMessage();
+  message.set_message_id("mine");
+  Converted plain({message}, &ids);
+  Converted traced({message}, &ids, kTraceHeaders);
+  EXPECT_EQ(plain.operation().content_hash, traced.operation().content_hash);
 }
 
 TEST(FillOperationsTest, RejectsWhatIsNotValidAndKeepsItsId) {

@@ -6,12 +6,14 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "server/errors/errors.h"
 #include "server/log/logger.h"
 #include "server/metrics/metrics.h"
+#include "server/tracing/span_buffer.h"
 #include "tests/server/base/fake_clock.h"
 #include "tests/server/dispatcher/router_rig.h"
 #include "tests/server/log/log_capture.h"
@@ -67,11 +69,73 @@ class TelemetryTest : public ::testing::Test {
   LogCapture capture_;
   Logger log_{Logger::Options(), &clock_, capture_.AsSink()};
   Metrics metrics_{"1.0", "unknown"};
+  SpanBuffer spans_{100, &metrics_};
   int exhausted_ = 0;
   Telemetry telemetry_{
-      {"reject", 3, "keep_queueing"}, &clock_, &metrics_, &log_, [this] { ++exhausted_; }};
+      {"reject", 3, "keep_queueing", [this] { return rig_.ledger().queued_count; }, &spans_},
+      &clock_,
+      &metrics_,
+      &log_,
+      [this] { ++exhausted_; }};
   RouterRig rig_;
 };
+
+constexpr char kTraceId[] = "4bf92f3577b34da6a3ce929d0e0e4736";
+constexpr Header kSampled[] = {
+    {"traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}};
+constexpr Header kNotSampled[] = {
+    {"traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"}};
+
+MessageSpec WithTrace(absl::Span<const Header> headers) {
+  MessageSpec spec;
+  spec.headers.assign(headers.begin(), headers.end());
+  return spec;
+}
+
+TEST_F(TelemetryTest, LinesAboutAMessageNameItsTrace) {
+  for (int i = 0; i < 3; ++i) rig_.Queue(WithTrace(kNotSampled));
+  rig_.Publish(WithTrace(kNotSampled));
+  rig_.SetFailOpen(true);
+  rig_.Publish(WithTrace(kNotSampled));
+  rig_.transport.Connect();
+  rig_.transport.FailNext(Verdict::kRefused, FailureReason::kBrokerError,
+                          Refusal::kMessageTooLarge);
+  EXPECT_TRUE(rig_.Drain());
+  for (const char* code :
+       {"NATS_PUBLISH_WITH_ACK_QUEUED", "NATS_QUEUE_FULL", "NATS_PUBLISH_WITH_ACK_ERROR",
+        "NATS_FAIL_OPEN_DROPPED", "NATS_DEAD_LETTER"}) {
+    const std::vector<nlohmann::json> events = capture_.Events(code);
+    EXPECT_THAT(events, Not(IsEmpty())) << code;
+    for (const nlohmann::json& event : events) EXPECT_EQ(event.value("trace_id", ""), kTraceId);
+  }
+}
+
+TEST_F(TelemetryTest, AMessageWithoutATraceHasNoTraceId) {
+  const Header malformed[] = {{"traceparent", "00-1234"}};
+  rig_.Publish({});
+  rig_.Publish(WithTrace(malformed));
+  Settle();
+  const auto events = capture_.Events("NATS_PUBLISH_WITH_ACK_QUEUED");
+  ASSERT_THAT(events, SizeIs(2));
+  for (const nlohmann::json& event : events) EXPECT_FALSE(event.contains("trace_id"));
+}
+
+TEST_F(TelemetryTest, ADeliveryFromTheQueueIsASpanOfItsTrace) {
+  rig_.Queue(WithTrace(kSampled));
+  rig_.Queue(WithTrace(kNotSampled));
+  rig_.Queue({});
+  EXPECT_THAT(spans_.TakeAll(), IsEmpty());
+  rig_.transport.Connect();
+  EXPECT_TRUE(rig_.Drain());
+  const std::vector<Span> spans = spans_.TakeAll();
+  ASSERT_THAT(spans, SizeIs(1));
+  EXPECT_EQ(TextOf(spans[0].context.trace_id), kTraceId);
+  EXPECT_EQ(TextOf(spans[0].parent_id), "00f067aa0ba902b7");
+  EXPECT_NE(spans[0].context.span_id, spans[0].parent_id);
+  EXPECT_EQ(spans[0].kind, Span::Kind::kProducer);
+  EXPECT_LE(spans[0].start_time, spans[0].end_time);
+  EXPECT_EQ(spans[0].error, "");
+}
 
 TEST_F(TelemetryTest, DeliveredIsNoFailure) {
   rig_.transport.Connect();
@@ -221,6 +285,18 @@ TEST_F(TelemetryTest, FullQueueIsLogged) {
   EXPECT_EQ(event["max_size"], 3);
   EXPECT_EQ(event["policy"], "reject");
   OnlyEvent("NATS_PUBLISH_WITH_ACK_ERROR");
+}
+
+TEST_F(TelemetryTest, AQueueThatIsFullBeforeItsLimitIsLoggedAsItIs) {
+  rig_.Queue({"k"});
+  Operation operation;
+  operation.was_asked = true;
+  operation.outcome = Outcome::kRejected;
+  operation.status = error::SpoolFull("no space");
+  Operation* const operations[] = {&operation};
+  telemetry_.OnAnswered(operations);
+  EXPECT_EQ(OnlyEvent("NATS_QUEUE_FULL")["queue_size"], 1);
+  EXPECT_EQ(OnlyEvent("NATS_QUEUE_FULL")["max_size"], 3);
 }
 
 TEST_F(TelemetryTest, FullWindowIsNotAFullQueue) {

@@ -1,4 +1,4 @@
-#include "server/services/reflection.h"
+#include "server/services/reflection_service.h"
 
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/descriptor.pb.h>
@@ -22,27 +22,32 @@ using ::grpc::reflection::v1::ServerReflection;
 using ::grpc::reflection::v1::ServerReflectionRequest;
 using ::grpc::reflection::v1::ServerReflectionResponse;
 
-class ReflectionTest : public ::testing::Test {
+class ReflectionServiceTest : public ::testing::Test {
  protected:
   using Stream = grpc::ClientReaderWriter<ServerReflectionRequest, ServerReflectionResponse>;
 
-  ReflectionTest() : service_({"router.v1.PublisherService", "grpc.health.v1.Health"}, nullptr) {
+  ReflectionServiceTest()
+      : service_({"router.v1.PublisherService", "grpc.health.v1.Health"}, nullptr) {
     // The program's messages register themselves where something of their file is used.
     v1::Message::default_instance();
     grpc::ServerBuilder builder;
     int port = 0;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
-    builder.RegisterService(&service_);
+    service_.Register(&builder);
+    queue_ = std::make_unique<CallQueue>(builder.AddCompletionQueue());
     server_ = builder.BuildAndStart();
+    service_.Start(queue_.get());
+    queue_->Start();
     stub_ = ServerReflection::NewStub(grpc::CreateChannel("127.0.0.1:" + std::to_string(port),
                                                           grpc::InsecureChannelCredentials()));
     NewStream();
   }
 
-  ~ReflectionTest() override {
+  ~ReflectionServiceTest() override {
     context_->TryCancel();
     stream_ = nullptr;
     server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(5));
+    queue_->Shutdown();
   }
 
   void NewStream() {
@@ -83,14 +88,15 @@ class ReflectionTest : public ::testing::Test {
     return files;
   }
 
-  ReflectionService<ReflectionV1> service_;
+  ReflectionService service_;
+  std::unique_ptr<CallQueue> queue_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<ServerReflection::Stub> stub_;
   std::unique_ptr<grpc::ClientContext> context_;
   std::unique_ptr<Stream> stream_;
 };
 
-TEST_F(ReflectionTest, ListsTheServicesItWasTold) {
+TEST_F(ReflectionServiceTest, ListsTheServicesItWasTold) {
   ServerReflectionRequest request;
   request.set_host("somewhere");
   request.set_list_services("");
@@ -100,7 +106,7 @@ TEST_F(ReflectionTest, ListsTheServicesItWasTold) {
   EXPECT_EQ(response.list_services_response().service(1).name(), "grpc.health.v1.Health");
 }
 
-TEST_F(ReflectionTest, FileComesFirstAndWithAllThatItNeeds) {
+TEST_F(ReflectionServiceTest, FileComesFirstAndWithAllThatItNeeds) {
   const std::vector<FileDescriptorProto> files = FilesIn(AskForFile("router/v1/message.proto"));
   ASSERT_GT(files.size(), 1u);
   EXPECT_EQ(files[0].name(), "router/v1/message.proto");
@@ -111,7 +117,7 @@ TEST_F(ReflectionTest, FileComesFirstAndWithAllThatItNeeds) {
   EXPECT_NE(pool.FindMessageTypeByName("router.v1.PublishResult"), nullptr);
 }
 
-TEST_F(ReflectionTest, SymbolsOfEveryKindAreFound) {
+TEST_F(ReflectionServiceTest, SymbolsOfEveryKindAreFound) {
   for (const char* symbol : {"router.v1.Message", "router.v1.Message.subject",
                              "router.v1.Guarantee", "router.v1.GUARANTEE_STORED"}) {
     const std::vector<FileDescriptorProto> files = FilesIn(AskForSymbol(symbol));
@@ -125,7 +131,7 @@ TEST_F(ReflectionTest, SymbolsOfEveryKindAreFound) {
       << "no dependencies";
 }
 
-TEST_F(ReflectionTest, DependenciesAreSentOncePerStream) {
+TEST_F(ReflectionServiceTest, DependenciesAreSentOncePerStream) {
   EXPECT_GT(FilesIn(AskForFile("router/v1/message.proto")).size(), 1u);
   EXPECT_EQ(FilesIn(AskForFile("router/v1/message.proto")).size(), 1u) << "what was asked for";
   EXPECT_EQ(FilesIn(AskForFile("google/rpc/status.proto")).size(), 1u);
@@ -133,7 +139,7 @@ TEST_F(ReflectionTest, DependenciesAreSentOncePerStream) {
   EXPECT_GT(FilesIn(AskForFile("router/v1/message.proto")).size(), 1u) << "another stream";
 }
 
-TEST_F(ReflectionTest, UnknownNamesAreNotFoundAndTheStreamGoesOn) {
+TEST_F(ReflectionServiceTest, UnknownNamesAreNotFoundAndTheStreamGoesOn) {
   for (const std::string& name : {std::string("no/such.proto"), std::string()}) {
     const ServerReflectionResponse response = AskForFile(name);
     EXPECT_EQ(response.error_response().error_code(), grpc::StatusCode::NOT_FOUND);
@@ -145,19 +151,19 @@ TEST_F(ReflectionTest, UnknownNamesAreNotFoundAndTheStreamGoesOn) {
   EXPECT_FALSE(FilesIn(AskForSymbol("router.v1.Message")).empty());
 }
 
-TEST_F(ReflectionTest, HostileNamesAreEscapedAndCut) {
+TEST_F(ReflectionServiceTest, HostileNamesAreEscapedAndCut) {
   const std::string message =
       AskForSymbol("\x1b[31m" + std::string(1 << 20, 'x')).error_response().error_message();
   EXPECT_LT(message.size(), 300u);
   EXPECT_EQ(message.find('\x1b'), std::string::npos);
 }
 
-TEST_F(ReflectionTest, RequestForNothingIsAnError) {
+TEST_F(ReflectionServiceTest, RequestForNothingIsAnError) {
   EXPECT_EQ(Ask(ServerReflectionRequest()).error_response().error_code(),
             grpc::StatusCode::INVALID_ARGUMENT);
 }
 
-TEST_F(ReflectionTest, ExtensionsAreLookedUp) {
+TEST_F(ReflectionServiceTest, ExtensionsAreLookedUp) {
   ServerReflectionRequest request;
   request.set_all_extension_numbers_of_type("router.v1.Message");
   ServerReflectionResponse response = Ask(request);
@@ -174,13 +180,13 @@ TEST_F(ReflectionTest, ExtensionsAreLookedUp) {
   EXPECT_EQ(Ask(request).error_response().error_code(), grpc::StatusCode::NOT_FOUND);
 }
 
-TEST_F(ReflectionTest, EndsWithTheClient) {
+TEST_F(ReflectionServiceTest, EndsWithTheClient) {
   AskForSymbol("router.v1.Message");
   stream_->WritesDone();
   EXPECT_TRUE(stream_->Finish().ok());
 }
 
-TEST_F(ReflectionTest, IdleStreamsHoldUpNeitherOthersNorShutdown) {
+TEST_F(ReflectionServiceTest, IdleStreamsHoldUpNeitherOthersNorShutdown) {
   std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
   std::vector<std::unique_ptr<Stream>> idle;
   for (int i = 0; i < 50; ++i) {
@@ -197,7 +203,7 @@ TEST_F(ReflectionTest, IdleStreamsHoldUpNeitherOthersNorShutdown) {
   for (auto& stream : idle) EXPECT_FALSE(stream->Finish().ok());
 }
 
-TEST_F(ReflectionTest, ClientThatHangsUpIsNoProblem) {
+TEST_F(ReflectionServiceTest, ClientThatHangsUpIsNoProblem) {
   for (int i = 0; i < 20; ++i) {
     NewStream();
     ServerReflectionRequest request;

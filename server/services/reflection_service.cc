@@ -1,8 +1,9 @@
-#include "server/services/reflection.h"
+#include "server/services/reflection_service.h"
 
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/descriptor.pb.h>
-#include <grpcpp/support/server_callback.h>
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/async_stream.h>
 
 #include <set>
 #include <utility>
@@ -21,51 +22,74 @@ using ::google::protobuf::DescriptorPool;
 using ::google::protobuf::FieldDescriptor;
 using ::google::protobuf::FileDescriptor;
 
+// The two versions of the API differ in nothing but their names.
+struct V1 {
+  static constexpr char kName[] = "grpc.reflection.v1.ServerReflection";
+  using Service = grpc::reflection::v1::ServerReflection::AsyncService;
+  using Request = grpc::reflection::v1::ServerReflectionRequest;
+  using Response = grpc::reflection::v1::ServerReflectionResponse;
+};
+struct V1Alpha {
+  static constexpr char kName[] = "grpc.reflection.v1alpha.ServerReflection";
+  using Service = grpc::reflection::v1alpha::ServerReflection::AsyncService;
+  using Request = grpc::reflection::v1alpha::ServerReflectionRequest;
+  using Response = grpc::reflection::v1alpha::ServerReflectionResponse;
+};
+
 constexpr size_t kShownBytesMax = 128;
 
 const DescriptorPool& Pool() { return *DescriptorPool::generated_pool(); }
 
 // One stream: reads a request, answers it, reads the next. Deletes itself at the end.
 template <typename Version>
-class ReflectionStream final
-    : public grpc::ServerBidiReactor<typename Version::Request, typename Version::Response> {
+class ReflectionStream {
+ public:
+  ReflectionStream(typename Version::Service* service, const std::vector<std::string>* services,
+                   AccessControl* access, CallQueue* queue)
+      : service_(service), services_(services), access_(access), queue_(queue) {
+    queue_->AddHandler();
+    service_->RequestServerReflectionInfo(&server_context_, &stream_, queue_->get(), queue_->get(),
+                                          &requested_);
+  }
+  ~ReflectionStream() { queue_->RemoveHandler(); }
+
+ private:
   using Request = typename Version::Request;
   using Response = typename Version::Response;
 
- public:
-  explicit ReflectionStream(const std::vector<std::string>& services) : services_(services) {
-    this->StartRead(&request_);
-  }
-
-  // One that ends at once.
-  ReflectionStream(const std::vector<std::string>& services, const grpc::Status& error)
-      : services_(services) {
-    this->Finish(error);
-  }
-
-  void OnReadDone(bool ok) override {
-    if (!ok) {
-      this->Finish(grpc::Status::OK);
+  void OnRequested(bool ok) {
+    if (!ok) {  // The server is shutting down.
+      delete this;
       return;
     }
+    new ReflectionStream(service_, services_, access_, queue_);
+    const absl::Status may = CheckCaller();
+    if (!may.ok()) return stream_.Finish(ToGrpcStatus(may), &finished_);
+    stream_.Read(&request_, &read_);
+  }
+
+  absl::Status CheckCaller() {
+    if (access_ == nullptr) return absl::OkStatus();
+    const MethodRule* const rule = FindMethodRule(Version::kName, "ServerReflectionInfo");
+    return Admit(access_, server_context_, rule).status();
+  }
+
+  void OnRead(bool ok) {
+    if (!ok) return stream_.Finish(grpc::Status::OK, &finished_);
     response_.Clear();
     response_.set_valid_host(request_.host());
     *response_.mutable_original_request() = request_;
     Answer();
-    this->StartWrite(&response_);
+    stream_.Write(response_, &written_);
   }
 
-  void OnWriteDone(bool ok) override {
-    if (ok) {
-      this->StartRead(&request_);
-    } else {
-      this->Finish(grpc::Status::CANCELLED);
-    }
+  void OnWritten(bool ok) {
+    if (!ok) return stream_.Finish(grpc::Status::CANCELLED, &finished_);
+    stream_.Read(&request_, &read_);
   }
 
-  void OnDone() override { delete this; }
+  void OnFinished(bool) { delete this; }
 
- private:
   void Answer() {
     switch (request_.message_request_case()) {
       case Request::kFileByFilename:
@@ -127,7 +151,7 @@ class ReflectionStream final
 
   void AnswerServices() {
     auto* list = response_.mutable_list_services_response();
-    for (const std::string& service : services_) list->add_service()->set_name(service);
+    for (const std::string& service : *services_) list->add_service()->set_name(service);
   }
 
   void AnswerNotFound(absl::string_view kind, absl::string_view name) {
@@ -142,7 +166,16 @@ class ReflectionStream final
     answer->set_error_message(std::move(message));
   }
 
-  const std::vector<std::string>& services_;
+  typename Version::Service* const service_;
+  const std::vector<std::string>* const services_;
+  AccessControl* const access_;
+  CallQueue* const queue_;
+  MemberTag<ReflectionStream> requested_{this, &ReflectionStream::OnRequested};
+  MemberTag<ReflectionStream> read_{this, &ReflectionStream::OnRead};
+  MemberTag<ReflectionStream> written_{this, &ReflectionStream::OnWritten};
+  MemberTag<ReflectionStream> finished_{this, &ReflectionStream::OnFinished};
+  grpc::ServerContext server_context_;
+  grpc::ServerAsyncReaderWriter<Response, Request> stream_{&server_context_};
   std::set<const FileDescriptor*> sent_;
   Request request_;
   Response response_;
@@ -150,17 +183,17 @@ class ReflectionStream final
 
 }  // namespace
 
-template <typename Version>
-grpc::ServerBidiReactor<typename Version::Request, typename Version::Response>*
-ReflectionService<Version>::ServerReflectionInfo(grpc::CallbackServerContext* context) {
-  if (access_ == nullptr) return new ReflectionStream<Version>(services_);
-  const absl::Status may =
-      Admit(access_, *context, FindMethodRule(Version::kName, "ServerReflectionInfo")).status();
-  if (!may.ok()) return new ReflectionStream<Version>(services_, ToGrpcStatus(may));
-  return new ReflectionStream<Version>(services_);
+ReflectionService::ReflectionService(std::vector<std::string> services, AccessControl* access)
+    : services_(std::move(services)), access_(access) {}
+
+void ReflectionService::Register(grpc::ServerBuilder* builder) {
+  builder->RegisterService(&v1_);
+  builder->RegisterService(&v1alpha_);
 }
 
-template class ReflectionService<ReflectionV1>;
-template class ReflectionService<ReflectionV1Alpha>;
+void ReflectionService::Start(CallQueue* queue) {
+  new ReflectionStream<V1>(&v1_, &services_, access_, queue);
+  new ReflectionStream<V1Alpha>(&v1alpha_, &services_, access_, queue);
+}
 
 }  // namespace router
