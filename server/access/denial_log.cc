@@ -52,7 +52,7 @@ void DenialLog::LogOne(const Denial& denial, const std::string& reason) {
 }
 
 void DenialLog::Flush() {
-  std::vector<AuditEvent> events;
+  std::vector<std::pair<Key, Entry>> due;
   {
     absl::MutexLock lock(&mutex_);
     const SteadyTime now = clock_->SteadyNow();
@@ -63,24 +63,30 @@ void DenialLog::Flush() {
       } else if (entry.count == 0) {
         it = entries_.erase(it);
       } else {
-        if (entry.count > 1) {
-          absl::StrAppend(&entry.first.detail, " (", entry.count, " times)");
-        }
-        events.push_back(std::exchange(entry.first, AuditEvent()));
+        due.emplace_back(it->first, entry);
         entry.count = 0;
         entry.next_time = now + absl::ToChronoNanoseconds(kInterval);
         ++it;
       }
     }
   }
-  for (AuditEvent& event : events) {
-    const absl::Status status = audit_->Record(std::move(event)).status();
-    if (!status.ok()) {
-      log_->RepeatingEvent(LogLevel::kError, "AUDIT_LOG_ERROR",
-                           "a denial could not be written into the audit log",
-                           {{"reason", status.message()}});
-    }
+  for (const auto& [key, entry] : due) {
+    if (!Write(entry)) PutBack(key, entry);
   }
+}
+
+bool DenialLog::Write(const Entry& entry) {
+  AuditEvent event = entry.first;
+  if (entry.count > 1) absl::StrAppend(&event.detail, " (", entry.count, " times)");
+  return audit_->Record(std::move(event)).ok();
+}
+
+void DenialLog::PutBack(const Key& key, const Entry& entry) {
+  absl::MutexLock lock(&mutex_);
+  Entry& now = entries_[key];
+  now.first = entry.first;
+  now.count += entry.count;
+  now.next_time = entry.next_time;
 }
 
 }  // namespace router

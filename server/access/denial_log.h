@@ -44,7 +44,8 @@ class DenialLog {
   // Does not touch the disk.
   void Add(const Denial& denial) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Writes what there is for the audit log, as far as it is time. Waits for the disk.
+  // Writes what there is for the audit log, as far as it is time. Waits for the disk. What cannot
+  // be written is tried again with the next call.
   void Flush() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -57,6 +58,8 @@ class DenialLog {
 
   void Count(const absl::Status& error, int64_t count);
   void LogOne(const Denial& denial, const std::string& reason);
+  bool Write(const Entry& entry);
+  void PutBack(const Key& key, const Entry& entry) ABSL_LOCKS_EXCLUDED(mutex_);
 
   Clock* const clock_;
   Logger* const log_;

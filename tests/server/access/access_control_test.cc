@@ -2,7 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <memory>
 #include <string>
 #include <vector>
@@ -243,6 +245,23 @@ TEST_F(AccessControlTest, ManyDenialsAreFewAuditEvents) {
   EXPECT_EQ(metrics_.access_denied.method.Value(), 2001u);
   clock_.Advance(DenialLog::kInterval);
   EXPECT_THAT(Audited(), SizeIs(3));
+}
+
+TEST_F(AccessControlTest, DenialThatCannotBeWrittenIsTriedAgain) {
+  for (int i = 0; i < 3; ++i) ReasonFor(Certificate("orders"), "PauseDelivery");
+  rlimit before;
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit none = {0, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &none), 0);
+  denials_->Flush();
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_THAT(Audited(), IsEmpty());
+  clock_.Advance(DenialLog::kInterval);
+  const std::vector<AuditEvent> audited = Audited();
+  ASSERT_THAT(audited, SizeIs(1));
+  EXPECT_THAT(audited[0].detail, HasSubstr("(3 times)"));
 }
 
 TEST_F(AccessControlTest, TooManyDifferentOnesAreTakenTogether) {
