@@ -2,15 +2,16 @@
 # The Debian packages that the router needs: installs those that are missing, and prints nothing
 # when none is. Uses sudo when not root.
 #
-#   deploy/packages.sh runtime|build|test|fuzz...
+#   deploy/packages.sh router|runtime|build|test|fuzz...
 #
-#   runtime  run a built router beside a NATS server
+#   router   run a built router
+#   runtime  run one beside a NATS server
 #   build    build it
 #   test     run every check; includes runtime and build
 #   fuzz     fuzz its parsers; includes build
 set -eu
 
-RUNTIME="
+ROUTER="
   ca-certificates
   curl
   libabsl20220623
@@ -23,7 +24,11 @@ RUNTIME="
   libprotobuf32
   libsqlite3-0
   libssl3
+  libxxhash0
   libyaml-cpp0.7
+"
+
+RUNTIME="
   nats-server
 "
 
@@ -61,6 +66,7 @@ BUILD="
 TEST="
   clang-14
   clang-format-14
+  docker-compose
   jq
   openssl
   prometheus
@@ -70,6 +76,7 @@ TEST="
   python3-yaml
   sqlite3
   strace
+  systemd
 "
 
 FUZZ="
@@ -90,11 +97,12 @@ fail() {
 
 packages_of() {
   case "$1" in
-    runtime) echo "$RUNTIME" ;;
+    router) echo "$ROUTER" ;;
+    runtime) echo "$ROUTER $RUNTIME" ;;
     build) echo "$BUILD" ;;
-    test) echo "$RUNTIME $BUILD $TEST" ;;
+    test) echo "$ROUTER $RUNTIME $BUILD $TEST" ;;
     fuzz) echo "$BUILD $FUZZ" ;;
-    *) fail "unknown scope '$1': use runtime, build, test or fuzz" ;;
+    *) fail "unknown scope '$1': use router, runtime, build, test or fuzz" ;;
   esac
 }
 
@@ -145,7 +153,7 @@ disable_services() {
   done
 }
 
-[ $# -gt 0 ] || fail "usage: deploy/packages.sh runtime|build|test|fuzz..."
+[ $# -gt 0 ] || fail "usage: deploy/packages.sh router|runtime|build|test|fuzz..."
 wanted=
 for scope in "$@"; do
   wanted="$wanted $(packages_of "$scope")"

@@ -3,7 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <cstdlib>
+#include <memory>
 
 #include "server/pending/pending_queue.h"
 
@@ -14,7 +15,10 @@ namespace router {
 // that makes a message wait or queue that need not, and never lets one overtake. Not thread-safe.
 class KeyCounters {
  public:
-  KeyCounters() : counts_(kSlots, 0) {}
+  // Memory that calloc gives is not there before it is used.
+  KeyCounters() : counts_(static_cast<uint32_t*>(std::calloc(kSlots, sizeof(uint32_t)))) {
+    if (counts_ == nullptr) std::abort();
+  }
 
   void Add(uint64_t key_hash) { ++counts_[Slot(key_hash)]; }
   // With kUnknownKeyHash nothing is removed: the slot that was meant stays occupied, and its keys
@@ -31,7 +35,10 @@ class KeyCounters {
  private:
   static constexpr size_t kSlots = size_t{1} << 18;
 
-  std::vector<uint32_t> counts_;
+  struct Free {
+    void operator()(uint32_t* counts) const { std::free(counts); }
+  };
+  const std::unique_ptr<uint32_t[], Free> counts_;
 };
 
 }  // namespace router

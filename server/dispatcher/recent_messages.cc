@@ -17,68 +17,54 @@ RecentMessages::Relation RecentMessages::Admit(Operation* operation, SteadyTime 
   ForgetOld(now);
   const uint64_t id_hash = HashMessageId(operation->message.message_id);
   *known = Known();
-  const absl::optional<uint64_t> content_hash = Find(id_hash, known);
+  if (const auto it = unanswered_.find(id_hash); it != unanswered_.end()) {
+    if (it->second.content_hash != operation->content_hash) return Relation::kConflict;
+    it->second.waiting.push_back(operation);
+    return Relation::kSame;
+  }
+  const absl::optional<uint64_t> content_hash = FindAnswered(id_hash, known);
   if (!content_hash.has_value()) {
     unanswered_[id_hash].content_hash = operation->content_hash;
     return Relation::kNew;
   }
-  if (*content_hash != operation->content_hash) return Relation::kConflict;
-  if (known->outcome == Outcome::kUnanswered) unanswered_[id_hash].waiting.push_back(operation);
-  return Relation::kSame;
+  return *content_hash == operation->content_hash ? Relation::kSame : Relation::kConflict;
 }
 
 // The hash of the content, where the id is known.
-absl::optional<uint64_t> RecentMessages::Find(uint64_t id_hash, Known* known) const {
-  if (auto it = unanswered_.find(id_hash); it != unanswered_.end()) return it->second.content_hash;
+absl::optional<uint64_t> RecentMessages::FindAnswered(uint64_t id_hash, Known* known) const {
   if (const Queued* queued = queued_.Find(id_hash)) {
     known->outcome = Outcome::kQueued;
     known->operation_id = queued->operation_id;
     return queued->content_hash;
   }
   if (const Delivered* delivered = delivered_.Find(id_hash)) {
-    known->outcome = Outcome::kDelivered;
-    known->stream = delivered->stream;
-    known->sequence = delivered->sequence;
+    *known = {Outcome::kDelivered, delivered->stream, delivered->sequence, 0};
     return delivered->content_hash;
   }
   return absl::nullopt;
 }
 
-// Like Find, and forgets it.
-absl::optional<uint64_t> RecentMessages::Take(uint64_t id_hash, std::vector<Operation*>* waiting) {
-  Known known;
-  const absl::optional<uint64_t> content_hash = Find(id_hash, &known);
-  if (!content_hash.has_value()) return content_hash;
-  switch (known.outcome) {
-    case Outcome::kQueued:
-      queued_.Erase(id_hash);
-      break;
-    case Outcome::kDelivered:
-      delivered_.Erase(id_hash);
-      break;
-    default:
-      *waiting = std::move(unanswered_[id_hash].waiting);
-      unanswered_.erase(id_hash);
-      break;
-  }
-  return content_hash;
-}
-
 std::vector<Operation*> RecentMessages::Settle(const Operation& operation, SteadyTime now) {
   const uint64_t id_hash = HashMessageId(operation.message.message_id);
   std::vector<Operation*> waiting;
-  const bool from_queue = operation.outcome == Outcome::kDelivered && operation.operation_id != 0;
-  if (from_queue) {
+  uint64_t content_hash = 0;
+  if (operation.outcome == Outcome::kDelivered && operation.operation_id != 0) {
     // Another message may have taken the id: while this one was a dead letter, or before a restart.
     const Queued* queued = queued_.Find(id_hash);
     if (queued == nullptr || queued->operation_id != operation.operation_id) return waiting;
+    content_hash = queued->content_hash;
+    queued_.Erase(id_hash);
+  } else {
+    const auto it = unanswered_.find(id_hash);
+    if (it == unanswered_.end()) return waiting;
+    content_hash = it->second.content_hash;
+    waiting = std::move(it->second.waiting);
+    unanswered_.erase(it);
   }
-  const absl::optional<uint64_t> content_hash = Take(id_hash, &waiting);
-  if (!content_hash.has_value()) return waiting;
   if (operation.outcome == Outcome::kQueued) {
-    AddQueued(id_hash, {*content_hash, operation.operation_id});
+    AddQueued(id_hash, {content_hash, operation.operation_id});
   } else if (operation.outcome == Outcome::kDelivered) {
-    AddDelivered(id_hash, {*content_hash, operation.sequence, operation.stream, now});
+    AddDelivered(id_hash, {content_hash, operation.sequence, operation.stream, now});
   }
   return waiting;
 }

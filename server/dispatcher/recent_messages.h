@@ -75,8 +75,7 @@ class RecentMessages {
     SteadyTime when;
   };
 
-  absl::optional<uint64_t> Find(uint64_t id_hash, Known* known) const;
-  absl::optional<uint64_t> Take(uint64_t id_hash, std::vector<Operation*>* waiting);
+  absl::optional<uint64_t> FindAnswered(uint64_t id_hash, Known* known) const;
   void AddQueued(uint64_t id_hash, const Queued& queued);
   void AddDelivered(uint64_t id_hash, const Delivered& delivered);
   void ForgetOld(SteadyTime now);

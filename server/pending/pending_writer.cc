@@ -244,6 +244,7 @@ absl::Status PendingWriter::ReadSlice(uint64_t after, const Slice& slice, bool c
   if (slice.count_max <= 0) return absl::OkStatus();
   int64_t bytes = 0;
   DamagedRecords damaged;
+  if (claim) records->reserve(static_cast<size_t>(std::min(slice.count_max, current_.count)));
   const absl::Status status = store_.table()->ReadRecords(
       after, [&](uint64_t sequence) { return claim && claimed_.contains(sequence); },
       [&](const RecordFields& fields, bool intact) {

@@ -2,6 +2,7 @@
 
 #include <xxhash.h>
 
+#include <cstring>
 #include <limits>
 
 #include "absl/status/status.h"
@@ -30,7 +31,11 @@ Guarantee GuaranteeOf(const RecordFields& fields) {
 }
 
 void PutLittleEndian(uint64_t value, size_t size, char* out) {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  std::memcpy(out, &value, size);
+#else
   for (size_t i = 0; i < size; ++i) out[i] = static_cast<char>(value >> (8 * i));
+#endif
 }
 
 void AppendText(absl::string_view text, std::string* encoded) {

@@ -13,8 +13,6 @@ namespace {
 static_assert(MessageIdSource::kIdBytes == kGeneratedMessageIdBytes,
               "the size limit counts the ids that are made here");
 
-constexpr size_t kInstanceDigits = 16;
-
 // The last `digits` of a number.
 void PutHex(uint64_t number, size_t digits, char* text) {
   for (size_t i = digits; i > 0; --i, number >>= 4) text[i - 1] = "0123456789abcdef"[number & 0xf];
@@ -72,14 +70,16 @@ void FillOperation(const v1::Message& message, int64_t max_payload_bytes, absl::
 
 }  // namespace
 
-MessageIdSource::MessageIdSource() : instance_(absl::Uniform<uint64_t>(absl::BitGen())) {}
+MessageIdSource::MessageIdSource() {
+  PutHex(absl::Uniform<uint64_t>(absl::BitGen()), instance_.size(), instance_.data());
+}
 
 void MessageIdSource::Append(std::string* ids) {
   const uint64_t number = next_.fetch_add(1, std::memory_order_relaxed);
-  char id[kIdBytes];
-  PutHex(instance_, kInstanceDigits, id);
-  PutHex(number, kIdBytes - kInstanceDigits, id + kInstanceDigits);
-  ids->append(id, kIdBytes);
+  char digits[kIdBytes - kInstanceDigits];
+  PutHex(number, sizeof(digits), digits);
+  ids->append(instance_.data(), instance_.size());
+  ids->append(digits, sizeof(digits));
 }
 
 void FillOperations(absl::Span<const v1::Message* const> messages, int64_t max_payload_bytes,

@@ -2,6 +2,7 @@
 #ifndef ROUTER_SERVER_SERVICES_MESSAGE_CONVERSION_H_
 #define ROUTER_SERVER_SERVICES_MESSAGE_CONVERSION_H_
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <string>
@@ -24,7 +25,9 @@ class MessageIdSource {
   void Append(std::string* ids);
 
  private:
-  const uint64_t instance_;
+  static constexpr size_t kInstanceDigits = 16;
+
+  std::array<char, kInstanceDigits> instance_;
   std::atomic<uint64_t> next_{1};
 };
 

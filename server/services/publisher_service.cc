@@ -10,7 +10,11 @@ constexpr int kWaitingPublishStream = 4;  // Per queue. Streams stay.
 }  // namespace
 
 void PublishQueue::Publish(PublishBatch* batch) {
-  if (arrived_.empty()) calls.AtEndOfRound(&publish_arrived_);
+  if (arrived_.empty()) {
+    const bool is_lone = unanswered_calls.load(std::memory_order_relaxed) <= 1;
+    if (is_lone) return context->dispatcher->Publish(batch);
+    calls.AtEndOfRound(&publish_arrived_);
+  }
   arrived_.push_back(batch);
 }
 

@@ -49,7 +49,8 @@ class PublishQueue {
   PublishQueue(PublisherContext* context, std::unique_ptr<grpc::ServerCompletionQueue> queue)
       : context(context), calls(std::move(queue)) {}
 
-  // Hands the batch to the dispatcher, together with others that come in at about the same time.
+  // Hands the batch to the dispatcher: where there are several calls, together with others that
+  // come in at about the same time.
   void Publish(PublishBatch* batch);
 
   PublisherContext* const context;

@@ -18,8 +18,8 @@ from suite.stand import Stand
 _OUTPUTS = {"table": report.table, "markdown": report.markdown}
 
 
-def main():
-    options = _parse()
+def main(arguments=None):
+    options = _parse(arguments)
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     rows = all_rows()
     if options.list:
@@ -39,18 +39,20 @@ def main():
     # A connection costs a descriptor here and one in the server; children inherit the limit.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    lines = _run([rows[name] for name in chosen], options)
+    lines, failed = _run([rows[name] for name in chosen], options)
     if options.output == "json":
         print(report.as_json(lines, machine.describe(options.folder), vars(options)))
     else:
         print(_OUTPUTS[options.output](lines))
     folders.remove(options.folder)
-    return 0 if lines else 1
+    if failed:
+        print(f"bench: could not be measured: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def _run(rows, options):
-    """Lines of all rows; a row that fails is reported and left out."""
-    lines = []
+    """Lines of all rows, and the names of rows that failed."""
+    lines, failed = [], []
     stand = Stand(options.folder, options)
     begin = time.monotonic()
     try:
@@ -63,12 +65,13 @@ def _run(rows, options):
                 lines += row.run(stand, progress)
             except (MeasurementFailed, AssertionError, OSError) as e:
                 progress(f"failed: {e}")
+                failed.append(row.name)
     finally:
         stand.close()
-    return lines
+    return lines, failed
 
 
-def _parse():
+def _parse(arguments):
     parser = argparse.ArgumentParser(prog="./bench", description=__doc__.splitlines()[0])
     parser.add_argument("--only", metavar="ROW,…", help="these rows")
     parser.add_argument("--list", action="store_true", help="say what rows there are, and end")
@@ -89,7 +92,7 @@ def _parse():
                         help="what is printed (%(default)s)")
     parser.add_argument("--folder", default=os.path.abspath(".cache/bench"),
                         help="where broker and routers keep their files meanwhile (%(default)s)")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 
 #include <thread>
 
+#include <google/protobuf/stubs/logging.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
@@ -18,7 +19,8 @@
 ABSL_FLAG(std::string, address, "127.0.0.1:50051", "Of the PublisherService.");
 ABSL_FLAG(std::string, mode, "unary", "unary, batch or stream.");
 ABSL_FLAG(bool, received, false, "Ask for GUARANTEE_RECEIVED instead of GUARANTEE_STORED.");
-ABSL_FLAG(std::string, outcome, "DELIVERED", "The outcome that all messages must have.");
+ABSL_FLAG(std::string, outcome, "DELIVERED",
+          "The outcome that all messages must have; UNSPECIFIED: answers must be empty.");
 ABSL_FLAG(int, in_flight, 64, "Calls or frames that are unanswered at a time.");
 ABSL_FLAG(double, rate, 0, "With unary: calls per second in an open loop instead.");
 ABSL_FLAG(int, batch, 1000, "Messages of a batch or a frame.");
@@ -81,7 +83,10 @@ LoadOptions OptionsFromFlags() {
     options.requests.push_back(MakeBatchRequest(request, absl::GetFlag(FLAGS_batch)));
     read = stream ? &ReadStreamAnswer : &ReadBatchAnswer;
   }
-  options.read_answer = [read, outcome](const grpc::ByteBuffer& answer, std::string* problem) {
+  const int64_t count = options.messages_per_request;
+  options.read_answer = [read, outcome, count](const grpc::ByteBuffer& answer,
+                                               std::string* problem) {
+    if (answer.Length() == 0) return outcome == v1::PUBLISH_OUTCOME_UNSPECIFIED ? count : 0;
     return read(answer, outcome, problem);
   };
   options.channels = Connect(absl::GetFlag(FLAGS_address), absl::GetFlag(FLAGS_connections));
@@ -110,5 +115,6 @@ int Main() {
 
 int main(int argc, char** argv) {
   absl::ParseCommandLine(argc, argv);
+  google::protobuf::SetLogHandler(nullptr);  // It warns of error details that it cannot print.
   return router::Main();
 }

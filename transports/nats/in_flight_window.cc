@@ -1,9 +1,12 @@
 #include "transports/nats/in_flight_window.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace router {
 namespace {
+
+constexpr size_t kFirstSlots = 1024;
 
 size_t RoundUpToPowerOfTwo(int64_t value) {
   size_t power = 1;
@@ -13,9 +16,19 @@ size_t RoundUpToPowerOfTwo(int64_t value) {
 
 }  // namespace
 
-InFlightWindow::InFlightWindow(int64_t capacity) : slots_(RoundUpToPowerOfTwo(capacity)) {}
+InFlightWindow::InFlightWindow(int64_t capacity)
+    : capacity_(RoundUpToPowerOfTwo(capacity)), slots_(std::min(capacity_, kFirstSlots)) {}
+
+void InFlightWindow::Grow() {
+  std::vector<InFlight> slots(2 * slots_.size());
+  for (uint64_t number = head_; number < tail_; ++number) {
+    slots[number & (slots.size() - 1)] = slot(number);
+  }
+  slots_ = std::move(slots);
+}
 
 uint64_t InFlightWindow::Add(Delivery* delivery, InFlight::State state) {
+  if (tail_ - head_ == slots_.size()) Grow();
   InFlight& entry = slot(tail_);
   entry.delivery = delivery;
   entry.deadline = delivery->deadline;

@@ -31,18 +31,18 @@ struct InFlight {
 // so one that stays unsettled for long holds the window. Not thread-safe. Owns no delivery.
 class InFlightWindow {
  public:
-  // `capacity` is rounded up to a power of two.
+  // `capacity` is rounded up to a power of two. Takes memory for what it has held at a time.
   explicit InFlightWindow(int64_t capacity);
 
-  int64_t capacity() const { return static_cast<int64_t>(slots_.size()); }
-  bool full() const { return tail_ - head_ == slots_.size(); }
+  int64_t capacity() const { return static_cast<int64_t>(capacity_); }
+  bool full() const { return tail_ - head_ == capacity_; }
   bool empty() const { return head_ == tail_; }
 
   // Numbers in use are in [head, tail).
   uint64_t head() const { return head_; }
   uint64_t tail() const { return tail_; }
 
-  // Adds a delivery and returns its number. The window must not be full.
+  // Adds a delivery and returns its number. The window must not be full. Entries may move.
   uint64_t Add(Delivery* delivery, InFlight::State state);
 
   // The entry with this number. Null when it is settled, or the number was never given.
@@ -54,7 +54,10 @@ class InFlightWindow {
  private:
   InFlight& slot(uint64_t number) { return slots_[number & (slots_.size() - 1)]; }
 
-  std::vector<InFlight> slots_;
+  void Grow();
+
+  const size_t capacity_;
+  std::vector<InFlight> slots_;  // As many as a power of two, up to `capacity_`.
   uint64_t head_ = 1;
   uint64_t tail_ = 1;
 };

@@ -118,6 +118,7 @@ class NatsSession {
 
   void ExpireWindow(SteadyTime now);
   void ExpireQueue(std::deque<Delivery*>* queue, SteadyTime now);
+  void ConfirmReceived(uint64_t number);
   void Confirm(uint64_t number, absl::string_view stream, uint64_t sequence, bool duplicate);
   void Refuse(uint64_t number, Refusal refusal, std::string error);
   void Settle(uint64_t number, Verdict verdict, FailureReason reason, std::string error);

@@ -85,6 +85,13 @@ void NatsSession::Confirm(uint64_t number, absl::string_view stream, uint64_t se
   if (!hold_back_.empty()) TransmitAll(hold_back_.Confirmed(delivery->message.subject, number));
 }
 
+void NatsSession::ConfirmReceived(uint64_t number) {
+  Delivery* const delivery = window_->Remove(number);
+  delivery->verdict = Verdict::kConfirmed;
+  settled_.push_back(delivery);
+  LeaveLane(*delivery, number);
+}
+
 void NatsSession::HoldBackEntry(uint64_t number, FailureReason reason, std::string error,
                                 SteadyTime now) {
   InFlight* const entry = window_->Find(number);
@@ -168,7 +175,7 @@ void NatsSession::HandleFence(uint64_t number, SteadyTime now) {
       Settle(confirmed_below_, Verdict::kInDoubt, FailureReason::kBrokerError,
              "the server denied a message that was sent at the same time");
     } else {
-      Settle(confirmed_below_, Verdict::kConfirmed, FailureReason::kNone, "");
+      ConfirmReceived(confirmed_below_);
     }
   }
   SendFenceWhereUseful(now);

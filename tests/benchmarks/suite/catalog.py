@@ -1,7 +1,9 @@
 """All rows, in the order of the table."""
 
-from suite import throughput
+from suite import backlog, cost, queueing, throughput
 
 
 def all_rows():
-    return {row.name: row for row in throughput.ROWS}
+    rows = (throughput.ROWS + queueing.ROWS + cost.ROWS + backlog.ROWS + cost.CONNECTION_ROWS
+            + throughput.INFORMATION_ROWS)
+    return {row.name: row for row in rows}

@@ -34,11 +34,11 @@ def flags(**values):
 
 def measure(name, **options):
     """Runs one; what it has measured."""
-    command = [path_of(name)] + flags(**options)
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+    arguments = flags(**options)
+    done = subprocess.run([path_of(name)] + arguments, stdin=subprocess.DEVNULL, capture_output=True, text=True,
                           timeout=_PATIENCE_S + 10 * options.get("seconds", 0), check=False)
     if done.returncode != 0:
-        raise MeasurementFailed(f"{' '.join(command)}: {done.stderr.strip()[-2000:]}")
+        raise MeasurementFailed(f"{name} {' '.join(arguments)}: {done.stderr.strip()[-2000:]}")
     return json.loads(done.stdout)
 
 

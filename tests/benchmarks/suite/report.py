@@ -2,20 +2,10 @@
 
 import json
 
-from suite.sample import median, median_cores
+from suite.sample import median, median_cores, number
 
 _HEADINGS = ["row", "router", "reference", "is", "figure", "target", "", "client", "router CPU",
              "server CPU"]
-
-
-def number(value, unit=""):
-    if value is None:
-        return ""
-    if abs(value) >= 1000:
-        return f"{value:,.0f}{unit}"
-    if abs(value) >= 100:
-        return f"{value:.0f}{unit}"
-    return f"{value:.3g}{unit}" if abs(value) < 0.1 else f"{value:.2f}{unit}"
 
 
 def spread(samples, unit):
@@ -37,7 +27,7 @@ def cells(line):
     figure = f"{number(line.figure, line.figure_unit)}"
     if len(line.figures) > 1:
         figure += f" ({number(min(line.figures))}–{number(max(line.figures))})"
-    return [line.title, spread(line.router, line.unit), spread(line.reference, line.unit),
+    return [line.title, line.router_text or spread(line.router, line.unit), spread(line.reference, line.unit),
             line.reference_title, figure, line.target.text if line.target else "", line.verdict,
             _cores(line, "client") + ("*" if line.client_near_limit else ""),
             _cores(line, "router"), _cores(line, "broker")]

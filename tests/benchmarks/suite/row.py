@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from suite.sample import median, median_cores
+from suite.sample import median, median_cores, number
 
 # A client that uses so much of one core may be what limits the figure.
 CLIENT_NEAR_LIMIT = 0.95
@@ -38,6 +38,7 @@ class Line:
     target: Target = None  # None: for information.
     unit: str = "/s"
     figure_unit: str = ""
+    router_text: str = ""  # In the place of median and spread.
     notes: list = dataclasses.field(default_factory=list)
     details: dict = dataclasses.field(default_factory=dict)
 
@@ -61,7 +62,7 @@ class Line:
         return {
             "name": self.name, "title": self.title, "reference": self.reference_title,
             "unit": self.unit, "figure_unit": self.figure_unit,
-            "router_median": median([s.value for s in self.router]),
+            "router": self.router_text, "router_median": median([s.value for s in self.router]),
             "reference_median": median([s.value for s in self.reference]) if self.reference
                                 else None,
             "figure": self.figure, "figures": self.figures,
@@ -97,8 +98,15 @@ class PairedRow(Row):
         samples = run_pairs(stand, progress, self.router, self.reference)
         line = Line(self.name, self.title, self.reference_title, *samples,
                     [a.value / b.value for a, b in zip(*samples)], self.target, self.unit,
-                    notes=self.notes(stand))
+                    notes=self.notes(stand) + _others(samples[1]))
         return [line]
+
+
+def _others(samples):
+    """A note with the medians of what was measured beside the samples."""
+    others = {name: median([s.others[name] for s in samples]) for name in samples[0].others}
+    text = ", ".join(f"{name} {number(value)}" for name, value in others.items())
+    return [f"bare servers: {text}"] if others else []
 
 
 def run_pairs(stand, progress, router, reference):
@@ -108,5 +116,5 @@ def run_pairs(stand, progress, router, reference):
         for samples, take in ([(ours, router), (theirs, reference)][::-1 if pair % 2 else 1]):
             samples.append(take(stand))
         progress(f"pair {pair + 1} of {stand.options.pairs}: "
-                 f"{ours[-1].value:,.4g} and {theirs[-1].value:,.4g}")
+                 f"{number(ours[-1].value)} and {number(theirs[-1].value)}")
     return ours, theirs

@@ -34,3 +34,14 @@ def median_cores(samples, who):
     """None where it was not measured."""
     used = [s.cores[who] for s in samples if who in s.cores]
     return median(used) if used else None
+
+
+def number(value, unit=""):
+    """With as many digits as one wants to read."""
+    if value is None:
+        return ""
+    if abs(value) >= 1000:
+        return f"{value:,.0f}{unit}"
+    if abs(value) >= 100:
+        return f"{value:.0f}{unit}"
+    return f"{value:.3g}{unit}" if abs(value) < 0.1 else f"{value:.2f}{unit}"

@@ -1,5 +1,6 @@
 """What rows measure on: a broker, routers and bare servers, each started when it is first used."""
 
+import contextlib
 import os
 
 from harness import jetstream
@@ -16,8 +17,15 @@ SUBJECTS = ["bench.>"]
 CORE_SUBJECT = "core"
 # More than any measurement stores; a bound for when one goes wrong.
 _STREAM_BYTES_MAX = 8 << 30
-# Batches and frames are no larger than this, whatever the payload.
-_REQUEST_BYTES_MAX = 8 << 20
+# Batches and frames are no larger than this, whatever the payload: those in flight have to stay below
+# what a router keeps in memory of messages that wait.
+_REQUEST_BYTES_MAX = 4 << 20
+
+# Where no broker listens.
+_NOBODY = "nats://127.0.0.1:1"
+
+# gRPC's APIs that bare servers are written with; the first one is usually the fastest.
+_BARE_APIS = ("queue", "callback", "sync")
 
 # As an operator would run it: nothing but addresses, and room for what is queued here.
 SETTINGS = dict({name: None for name in FAST_SETTINGS}, nats_max_pending_operations=100_000_000)
@@ -65,22 +73,22 @@ class Stand:
         """The one router that is connected and whose queue is empty."""
         if self._router is None:
             self.fresh_stream()
-            router = self.new_router()
-            router.start()
+            router = Router(self.folder, [self.broker.url], **SETTINGS)
+            self._router = router.start()
             router.wait_connected()
-            self._router = router
         return self._router
 
-    def new_router(self, connected=True, **settings):
-        """Another one, not started. Whoever calls closes it, and then calls `forget`."""
+    @contextlib.contextmanager
+    def temporary_router(self, connected=True):
+        """Another one, with a queue of its own, until the end of the block."""
         self._routers += 1
-        url = self.broker.url if connected else "nats://127.0.0.1:1"
-        return Router(self.folder, [url], f"router.{self._routers}", **dict(SETTINGS, **settings))
-
-    def forget(self, router):
-        """Ends it and removes its files."""
-        router.close()
-        folders.remove(router.folder)
+        url = self.broker.url if connected else _NOBODY
+        router = Router(self.folder, [url], f"router.{self._routers}", **SETTINGS)
+        try:
+            yield router.start()
+        finally:
+            router.close()
+            folders.remove(router.folder)
 
     def bare(self, api, answers="outcomes"):
         """A bare server, which keeps running."""
@@ -91,6 +99,12 @@ class Stand:
 
     # Measurements.
 
+    def _measure(self, program, **flags):
+        os.sync()  # What earlier measurements have written is not to be written during this one.
+        common = {"payload": self.options.payload, "keys": self.options.keys,
+                  "seconds": self.options.seconds, "warm_up": self.options.warm_up}
+        return Sample.of(measure(program, **{**common, **flags}))
+
     def watch(self, **pids):
         if self._broker is not None:
             pids["broker"] = self._broker.process.pid
@@ -98,11 +112,6 @@ class Stand:
 
     def messages_per_request(self, wanted):
         return max(1, min(wanted, _REQUEST_BYTES_MAX // self.options.payload))
-
-    def _load(self, address, watch, **load):
-        common = {"payload": self.options.payload, "keys": self.options.keys,
-                  "seconds": self.options.seconds, "warm_up": self.options.warm_up}
-        return Sample.of(measure("load_client", address=address, watch=watch, **{**common, **load}))
 
     def load_router(self, router=None, **load):
         """Load on a router, by default the connected one."""
@@ -112,27 +121,24 @@ class Stand:
                 self.fresh_stream()
         if load.get("received"):
             load = dict(load, subject=CORE_SUBJECT)
-        return self._load(f"127.0.0.1:{router.grpc_port}", self.watch(router=router.process.pid),
-                          **load)
+        return self._measure("load_client", address=f"127.0.0.1:{router.grpc_port}",
+                             watch=self.watch(router=router.process.pid), **load)
 
-    def load_bare(self, bare=None, **load):
+    def load_bare(self, **load):
         """The same on the bare server; with `all_servers` on each, and the best counts."""
-        apis = [("queue", "outcomes")]
-        if self.options.all_servers:
-            apis += [(api, "outcomes") for api in ("callback", "sync")]
-            apis += [("queue", "nothing")] if load.get("mode") != "stream" else []
-        samples = {}
-        for key in apis:
-            bare = self.bare(*key)
-            # A bare server answers at once, so that STORED and RECEIVED are the same to it.
-            answers = dict(load, outcome="DELIVERED")
-            if key[1] == "nothing":
-                answers["outcome"] = "UNSPECIFIED"
-            samples[key] = self._load(bare.address, self.watch(router=bare.pid), **answers)
-        best = max((s for k, s in samples.items() if k[1] == "outcomes"), key=lambda s: s.per_second)
+        apis = _BARE_APIS if self.options.all_servers else _BARE_APIS[:1]
+        samples = {api: self._load_bare(self.bare(api), "DELIVERED", **load) for api in apis}
+        best = max(samples.values(), key=lambda sample: sample.per_second)
         if len(samples) > 1:
-            best.others = {"/".join(k): s.per_second for k, s in samples.items()}
+            best.others = {api: sample.per_second for api, sample in samples.items()}
+            if load.get("mode") != "stream":  # There answers say what they answer.
+                nothing = self._load_bare(self.bare(apis[0], "nothing"), "UNSPECIFIED", **load)
+                best.others["queue, empty answers"] = nothing.per_second
         return best
+
+    def _load_bare(self, bare, outcome, **load):
+        return self._measure("load_client", address=bare.address, outcome=outcome,
+                             watch=self.watch(router=bare.pid), **load)
 
     def raw(self, mode, **load):
         """nats.c without a router, to the same stream."""
@@ -140,19 +146,13 @@ class Stand:
             load = dict(load, subject=CORE_SUBJECT)
         else:
             self.fresh_stream()
-        common = {"payload": self.options.payload, "keys": self.options.keys,
-                  "seconds": self.options.seconds, "warm_up": self.options.warm_up}
-        return Sample.of(measure("raw_nats", url=self.broker.url, mode=mode, watch=self.watch(),
-                                 **{**common, **load}))
+        return self._measure("raw_nats", url=self.broker.url, mode=mode, watch=self.watch(), **load)
 
     def disk(self, mode, **load):
         """Writing to disk without a router."""
         folder = os.path.join(self.folder, "bare_disk")
         folders.make_empty(folder)
         try:
-            return Sample.of(measure("bare_disk", mode=mode, folder=folder,
-                                     payload=self.options.payload, keys=self.options.keys,
-                                     seconds=self.options.seconds, warm_up=self.options.warm_up,
-                                     **load))
+            return self._measure("bare_disk", mode=mode, folder=folder, **load)
         finally:
             folders.remove(folder)

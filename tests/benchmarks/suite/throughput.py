@@ -64,6 +64,10 @@ ROWS = [
     PairedRow("stream_stored", "stream, frames of 256, STORED", "js_PublishAsync, 4,096 pending",
               Target("≥ 1.00", 1.00), _router(**_FRAME_LOAD), _async,
               notes=_request_notes(_FRAME)),
+]
+
+# Without a target.
+INFORMATION_ROWS = [
     PairedRow("core", "batch of 1,000, RECEIVED", "natsConnection_Publish, flush at the end",
               None, _router(received=True, **_BATCH_LOAD), _core, notes=_request_notes(_BATCH)),
 ]

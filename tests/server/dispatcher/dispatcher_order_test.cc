@@ -42,6 +42,20 @@ TEST(DispatcherOrderTest, HoldsThroughDirectQueuedDrainedAndDirectAgain) {
   EXPECT_THAT(rig.StoredPayloads(), ElementsAre("1", "2", "3", "4", "5"));
 }
 
+TEST(DispatcherOrderTest, CallsHandedOverTogetherKeepTheirOrderAndEachGetsItsOwnAnswer) {
+  RouterRig rig;
+  rig.transport.Connect();
+  const std::vector<Call*> calls = rig.PublishTogether({{"k", "1"}, {"l", "2"}, {"k", "3"}});
+  EXPECT_EQ(rig.ledger().in_flight_count, 3);
+  rig.transport.Pump();
+  for (Call* call : calls) {
+    EXPECT_EQ(call->outcome(), Outcome::kDelivered);
+    EXPECT_EQ(call->done_count(), 1);
+  }
+  EXPECT_THAT(rig.StoredPayloads(), ElementsAre("1", "2", "3"));
+  EXPECT_EQ(rig.ledger().taken, 3);
+}
+
 TEST(DispatcherOrderTest, KeyIsDirectAgainOnlyWhenItsLastQueuedMessageIsConfirmed) {
   RouterRig rig;
   rig.Queue({"k", "1"});

@@ -190,6 +190,7 @@ TEST_F(RecentMessagesTest, KnowsTheDeliveryOfWhatAnEarlierRunHasQueued) {
   TestOperation first("id"), again("id");
   recent_.Recover({RecoveredOf(first, 7)});
   first.content_hash = 0;  // One that comes from the queue has none.
+  first.operation_id = 7;
   first.sequence = 9;
   Settle(&first, Outcome::kDelivered);
   EXPECT_EQ(Admit(&again), Relation::kSame);

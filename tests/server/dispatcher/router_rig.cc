@@ -122,6 +122,17 @@ Call& RouterRig::PublishBatch(const std::vector<MessageSpec>& specs, absl::Durat
   return call;
 }
 
+std::vector<Call*> RouterRig::PublishTogether(const std::vector<MessageSpec>& specs) {
+  std::vector<Call*> calls;
+  std::vector<router::PublishBatch*> batches;
+  for (const MessageSpec& spec : specs) {
+    calls.push_back(&calls_.emplace_back(std::vector<MessageSpec>{spec}, &clock, &next_id_));
+    batches.push_back(calls.back());
+  }
+  dispatcher.Publish(batches);
+  return calls;
+}
+
 Call& RouterRig::Queue(const MessageSpec& spec) {
   Call& call = Publish(spec);
   queue.Flush();

@@ -121,6 +121,8 @@ class RouterRig {
   }
   Call& PublishBatch(const std::vector<MessageSpec>& specs,
                      absl::Duration timeout = absl::InfiniteDuration());
+  // Several calls that the dispatcher is handed together.
+  std::vector<Call*> PublishTogether(const std::vector<MessageSpec>& specs);
   // Published while the broker is away: told QUEUED.
   Call& Queue(const MessageSpec& spec);
 

@@ -44,6 +44,25 @@ TEST(InFlightWindowTest, OldestUnsettledHoldsTheWindow) {
   EXPECT_FALSE(window.full());
 }
 
+TEST(InFlightWindowTest, KeepsEveryEntryWhileItGrows) {
+  constexpr uint64_t kCount = 5000;
+  InFlightWindow window(65536);
+  std::vector<Delivery> deliveries(kCount + 1);
+  // Begins in the middle of the ring, so that it wraps around.
+  for (uint64_t number = 1; number <= 700; ++number) {
+    window.Add(&deliveries[number], State::kSent);
+    window.Remove(number);
+  }
+  for (uint64_t number = 701; number <= kCount; ++number) {
+    ASSERT_EQ(window.Add(&deliveries[number], State::kSent), number);
+  }
+  for (uint64_t number = 701; number <= kCount; ++number) {
+    ASSERT_NE(window.Find(number), nullptr) << number;
+    ASSERT_EQ(window.Remove(number), &deliveries[number]);
+  }
+  EXPECT_TRUE(window.empty());
+}
+
 TEST(InFlightWindowTest, CapacityIsRoundedUpToAPowerOfTwo) {
   EXPECT_EQ(InFlightWindow(1).capacity(), 1);
   EXPECT_EQ(InFlightWindow(5).capacity(), 8);
