@@ -18,10 +18,12 @@ ROUTER="
   libcivetweb1
   libcurl4
   libgrpc++1.51
+  libjwt0
   libnats3.4
   libprometheus-cpp-core1.0
   libprotobuf32
   libsqlite3-0
+  libssl3
   libxxhash0
   libyaml-cpp0.7
 "
@@ -46,9 +48,11 @@ BUILD="
   libgmock-dev
   libgrpc++-dev
   libgtest-dev
+  libjwt-dev
   libnats-dev
   libprotobuf-dev
   libsqlite3-dev
+  libssl-dev
   libxxhash-dev
   libyaml-cpp-dev
   nlohmann-json3-dev

@@ -36,11 +36,12 @@ void RaiseFileLimit() {
 }
 
 // Blocked in every thread, before there is a second one, so that main alone takes them.
-sigset_t BlockShutdownSignals() {
+sigset_t BlockSignals() {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   return signals;
 }
@@ -56,7 +57,7 @@ int main(int argc, char** argv) {
   // Broken connections and full disks are reported by the calls that meet them.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
-  const sigset_t shutdown_signals = BlockShutdownSignals();
+  const sigset_t signals = BlockSignals();
   SilenceLibraries();
   RaiseFileLimit();
 
@@ -64,7 +65,7 @@ int main(int argc, char** argv) {
       router::Router::Start(absl::get<router::LoadedConfig>(start));
   if (!running.ok()) return EXIT_FAILURE;  // The log says why.
   int signal = 0;
-  sigwait(&shutdown_signals, &signal);
+  while (sigwait(&signals, &signal) == 0 && signal == SIGHUP) (*running)->Reload();
   (*running)->Stop();
   return EXIT_SUCCESS;
 }

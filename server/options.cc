@@ -39,6 +39,8 @@ NatsOptions NatsOptionsOf(const Settings& settings) {
   options.password = settings.nats_password;
   options.token = settings.nats_token;
   options.creds_file = settings.nats_creds_file;
+  options.nkey = settings.nats_nkey;
+  options.nkey_seed_file = settings.nats_nkey_seed_file;
   options.tls.enabled = settings.nats_tls_enabled;
   options.tls.ca_file = settings.nats_tls_ca_file;
   options.tls.cert_file = settings.nats_tls_cert_file;
@@ -98,6 +100,20 @@ HttpPost::Options HttpPostOptionsOf(const Settings& settings) {
 
 std::vector<FailpointRule> FailpointsOf(const Settings& settings) {
   return ParseFailpoints(settings.failpoints).value_or(std::vector<FailpointRule>());
+}
+
+Security::Options SecurityOptionsOf(const Settings& settings) {
+  Security::Options options;
+  options.tls_files = {settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file};
+  if (!settings.tls_client_ca_file.empty()) {
+    options.client_certificates = settings.tls_client_auth == "optional"
+                                      ? ClientCertificates::kOptional
+                                      : ClientCertificates::kRequired;
+  }
+  options.access_files = {settings.access_file, settings.access_tokens_file,
+                          settings.access_jwt_keys_file, settings.access_jwt_issuer,
+                          settings.access_jwt_audience};
+  return options;
 }
 
 SqlitePendingQueue::Options PendingQueueOptionsOf(const Settings& settings) {

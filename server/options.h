@@ -12,6 +12,7 @@
 #include "server/failpoints/failpoints.h"
 #include "server/log/logger.h"
 #include "server/pending/sqlite_pending_queue.h"
+#include "server/security.h"
 #include "server/services/admin_conversion.h"
 #include "server/services/dead_letters.h"
 #include "server/services/publisher_service.h"
@@ -30,6 +31,7 @@ OtlpExporter::Options OtlpOptionsOf(const Settings& settings);
 HttpPost::Options HttpPostOptionsOf(const Settings& settings);
 // Of settings that have been checked.
 std::vector<FailpointRule> FailpointsOf(const Settings& settings);
+Security::Options SecurityOptionsOf(const Settings& settings);
 // Without the clock and the hooks.
 SqlitePendingQueue::Options PendingQueueOptionsOf(const Settings& settings);
 TransportOptions TransportOptionsOf(const Settings& settings);

@@ -1,5 +1,6 @@
 #include "server/router.h"
 
+#include <atomic>
 #include <functional>
 #include <string>
 #include <utility>
@@ -29,6 +30,7 @@
 #include "server/mode/mode_controller.h"
 #include "server/options.h"
 #include "server/pending/sqlite_pending_queue.h"
+#include "server/security.h"
 #include "server/services/admin_service.h"
 #include "server/services/dead_letters.h"
 #include "server/services/fault_injection_service.h"
@@ -82,6 +84,7 @@ struct Router::Parts {
           if (settings.nats_on_exhausted == "fail_open") fail_open->OnExhausted();
         }) {}
 
+  absl::Status OpenSecurity();
   absl::Status OpenState();
   Telemetry::Options MakeTelemetryOptions();
   void StartExporter();
@@ -103,6 +106,7 @@ struct Router::Parts {
   std::unique_ptr<Failpoints> failpoints;  // Null unless there are any.
   std::unique_ptr<ModeController> mode;
   std::unique_ptr<AuditLog> audit;
+  std::unique_ptr<Security> security;
   std::unique_ptr<FailOpenSwitch> fail_open;
   std::unique_ptr<SpanBuffer> spans;  // Null unless they are exported; so are the next two.
   std::unique_ptr<HttpPost> otlp_post;
@@ -124,9 +128,18 @@ struct Router::Parts {
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections;
   std::unique_ptr<Listener> listener;  // Hands over to `connections`.
   bool served = false;
+  std::atomic<bool> reload_wanted{false};
   absl::Notification stopping;
   std::thread ticker;
 };
+
+absl::Status Router::Parts::OpenSecurity() {
+  absl::StatusOr<std::unique_ptr<Security>> opened =
+      Security::Open(SecurityOptionsOf(settings), clock, &log, &metrics, audit.get());
+  if (!opened.ok()) return opened.status();
+  security = *std::move(opened);
+  return absl::OkStatus();
+}
 
 Telemetry::Options Router::Parts::MakeTelemetryOptions() {
   Telemetry::Options options = TelemetryOptionsOf(settings);
@@ -204,7 +217,11 @@ absl::Status Router::Parts::OpenDelivery() {
   status = std::make_unique<StatusReporter>(
       StatusReporter::Options{settings.nats_max_pending_operations, settings.pending_max_bytes},
       clock, transport.get(), dispatcher.get(), drainer.get(), queue.get(), mode.get());
-  metrics.SetGaugeProvider([this] { return status->GetGauges(); });
+  metrics.SetGaugeProvider([this] {
+    GaugeSnapshot gauges = status->GetGauges();
+    gauges.tls_certificate_expire_time = security->certificate_expire_time();
+    return gauges;
+  });
   return absl::OkStatus();
 }
 
@@ -248,9 +265,9 @@ absl::Status Router::Parts::ServeHttp() {
 }
 
 absl::Status Router::Parts::ServeGrpc() {
-  publisher_service =
-      std::make_unique<PublisherService>(PublisherServiceOptionsOf(settings), clock,
-                                         dispatcher.get(), transport.get(), &metrics, spans.get());
+  publisher_service = std::make_unique<PublisherService>(PublisherServiceOptionsOf(settings), clock,
+                                                         dispatcher.get(), transport.get(),
+                                                         security->access(), &metrics, spans.get());
   AdminService::Parts admin;
   admin.constants = StatusConstantsOf(settings);
   admin.config = config.effective;
@@ -262,23 +279,26 @@ absl::Status Router::Parts::ServeGrpc() {
   admin.dead_letters = dead_letters.get();
   admin.fail_open = fail_open.get();
   admin.audit = audit.get();
+  admin.access = security->access();
   admin.status = status.get();
   admin_service = std::make_unique<AdminService>(std::move(admin));
   // Keeps the descriptor of the health service in the program, for reflection.
   google::protobuf::LinkMessageReflection<grpc::health::v1::HealthCheckRequest>();
-  reflection_service = std::make_unique<ReflectionService>(ServiceNames(settings));
+  reflection_service =
+      std::make_unique<ReflectionService>(ServiceNames(settings), security->access());
 
   grpc::ServerBuilder builder;
   ApplyGrpcLimits(settings, &builder);
   connections = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
-      grpc::InsecureServerCredentials());
+      security->grpc_credentials());
   publisher_service->Register(&builder);
   health_service.Register(&builder);
   reflection_service->Register(&builder);
   builder.RegisterService(admin_service.get());
   if (settings.enable_fault_injection) {
-    fault_injection_service = std::make_unique<FaultInjectionService>(&faults, &log);
+    fault_injection_service =
+        std::make_unique<FaultInjectionService>(&faults, security->access(), audit.get(), &log);
     builder.RegisterService(fault_injection_service.get());
   }
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
@@ -319,6 +339,9 @@ void Router::Parts::Tick() {
     // It may be in a wait that has become hours longer because the wall clock was set back.
     if (tick % kTicksPerWake == 0) drainer->OnDeliverable();
     fail_open->Tick();
+    if (const bool forced = reload_wanted.exchange(false); forced || tick % kTicksPerWake == 0) {
+      security->Poll(forced);
+    }
     SetServing(status->ReadinessProblems().empty());
   }
 }
@@ -372,7 +395,8 @@ void Router::Parts::Stop() {
 absl::StatusOr<std::unique_ptr<Router>> Router::Start(const LoadedConfig& config) {
   auto parts = std::make_unique<Parts>(config);
   parts->StartExporter();
-  for (absl::Status (Parts::*step)() : {&Parts::OpenState, &Parts::OpenDelivery, &Parts::Serve}) {
+  for (absl::Status (Parts::*step)() :
+       {&Parts::OpenState, &Parts::OpenSecurity, &Parts::OpenDelivery, &Parts::Serve}) {
     absl::Status status = (parts.get()->*step)();
     if (status.ok()) continue;
     parts->log.Event(LogLevel::kError, "ROUTER_START_FAILED", status.message());
@@ -387,6 +411,8 @@ Router::Router(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Router::~Router() { Stop(); }
 
 void Router::Stop() { parts_->Stop(); }
+
+void Router::Reload() { parts_->reload_wanted = true; }
 
 int Router::grpc_port() const { return parts_->listener->port(); }
 

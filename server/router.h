@@ -30,6 +30,9 @@ class Router {
   // get out and the disk to sync. Idempotent.
   void Stop();
 
+  // Reads the files of certificates again, changed or not, soon. Thread-safe.
+  void Reload();
+
   // The ports it really listens at.
   int grpc_port() const;
   int http_port() const;

@@ -12,11 +12,14 @@ ONLY_IN = [
     (r"nats/nats\.h|nats\.h", r"transports/nats/[^/]*\.cc"),
     (r"prometheus/.*", r"server/metrics/.*"),
     (r"sqlite3\.h", r"server/pending/.*"),
+    (r"openssl/.*", r"server/tls/.*|server/access/.*"),
+    (r"jwt\.h", r"server/access/jwt_verifier\.cc"),
     (r"civetweb\.h", r"server/http/.*"),
     (r"curl/.*", r"server/tracing/http_post\.cc"),
-    (r"yaml-cpp/.*", r"server/config/.*|clients/.*"),
+    (r"yaml-cpp/.*", r"server/config/.*|server/access/.*|clients/.*"),
     (r"grpcpp/.*|grpc/.*|.*\.grpc\.pb\.h",
      r"server/services/.*|server/errors/status_conversion\..*|server/router\..*|server/options\..*|server/main\.cc|"
+     r"server/security\..*|server/tls/grpc_.*|"
      r"clients/.*|bazel/tsan/.*"),
 ]
 

@@ -87,6 +87,25 @@ absl::StatusOr<Route> FindRoute(const std::vector<std::string>& elements,
   return UsageError(absl::StrCat("unknown command \"", path, "\"", DidYouMean(path, paths)));
 }
 
+// The flag, or else the environment variable.
+std::string FlagOrVariable(const Arguments& arguments, const Environment& environment,
+                           const std::string& flag, const std::string& variable) {
+  return arguments.Has(flag) ? arguments.Get(flag) : environment.variable(variable);
+}
+
+void ReadCredentials(const Arguments& arguments, const Environment& environment,
+                     GlobalOptions& options) {
+  client::CredentialsOptions& credentials = options.credentials;
+  credentials.tls = arguments.Has("tls") || environment.variable("ROUTERCTL_TLS") == "1";
+  credentials.ca_file = FlagOrVariable(arguments, environment, "tls-ca", "ROUTERCTL_TLS_CA");
+  credentials.cert_file = FlagOrVariable(arguments, environment, "tls-cert", "ROUTERCTL_TLS_CERT");
+  credentials.key_file = FlagOrVariable(arguments, environment, "tls-key", "ROUTERCTL_TLS_KEY");
+  credentials.token_file =
+      FlagOrVariable(arguments, environment, "token-file", "ROUTERCTL_TOKEN_FILE");
+  options.tls_server_name =
+      FlagOrVariable(arguments, environment, "tls-server-name", "ROUTERCTL_TLS_SERVER_NAME");
+}
+
 absl::StatusOr<GlobalOptions> ReadGlobalOptions(const Arguments& arguments,
                                                 const Environment& environment) {
   GlobalOptions options;
@@ -107,6 +126,7 @@ absl::StatusOr<GlobalOptions> ReadGlobalOptions(const Arguments& arguments,
   } else if (format != "table") {
     return UsageError(absl::StrCat("--output: \"", format, "\" is not table, json or yaml"));
   }
+  ReadCredentials(arguments, environment, options);
   options.yes = arguments.Has("yes");
   options.color = environment.out_is_terminal && !arguments.Has("no-color") &&
                   environment.variable("NO_COLOR").empty();
@@ -127,8 +147,12 @@ absl::Status CheckOperands(const Command& command, const Arguments& arguments) {
   return absl::OkStatus();
 }
 
-std::shared_ptr<grpc::Channel> MakeChannel(const GlobalOptions& options) {
+absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const GlobalOptions& options) {
   client::ChannelOptions channel_options;
+  auto credentials = client::MakeCredentials(options.credentials);
+  if (!credentials.ok()) return UsageError(std::string(credentials.status().message()));
+  channel_options.credentials = *std::move(credentials);
+  channel_options.tls_server_name = options.tls_server_name;
   channel_options.target = options.address;
   channel_options.connect_timeout = std::min(channel_options.connect_timeout, options.timeout);
   return client::MakeChannel(channel_options);
@@ -146,7 +170,9 @@ absl::StatusOr<ExitCode> RunCommand(const Route& route, Environment& environment
   options = *std::move(global_options);
   const absl::Status operands = CheckOperands(command, *arguments);
   if (!operands.ok()) return operands;
-  return command.run(Invocation{environment, options, *arguments, MakeChannel(options)});
+  auto channel = MakeChannel(options);
+  if (!channel.ok()) return channel.status();
+  return command.run(Invocation{environment, options, *arguments, *std::move(channel)});
 }
 
 // What a command line asks for that could not be understood as a whole.

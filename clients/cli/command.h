@@ -12,6 +12,7 @@
 #include "clients/cli/arguments.h"
 #include "clients/cli/environment.h"
 #include "clients/cli/exit_code.h"
+#include "clients/cpp/credentials.h"
 #include "grpcpp/channel.h"
 
 namespace router::cli {
@@ -25,6 +26,8 @@ struct GlobalOptions {
   OutputFormat format = OutputFormat::kTable;
   bool yes = false;
   bool color = false;
+  client::CredentialsOptions credentials;
+  std::string tls_server_name;
 };
 
 // One run of one command.

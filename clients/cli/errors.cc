@@ -52,7 +52,7 @@ std::string AdviceFor(const absl::Status& status, const GlobalOptions& options) 
   if (TaskOf(status).empty()) return "";
   switch (status.code()) {
     case absl::StatusCode::kUnavailable:
-      return "is routerd running there? (--address, ROUTERCTL_ADDRESS)";
+      return "is routerd running there? (--address, and --tls-ca where it has TLS)";
     case absl::StatusCode::kDeadlineExceeded:
       return absl::StrCat("no answer within ", HumanDuration(options.timeout),
                           ": raise --timeout, or look at the router");

@@ -43,6 +43,13 @@ std::string UsageOf(const Command& command) {
 std::vector<Flag> GlobalFlags() {
   return {
       {"address", "HOST:PORT", "the router; or ROUTERCTL_ADDRESS", "127.0.0.1:50051"},
+      {"tls", "", "TLS, with the authorities of the system; or ROUTERCTL_TLS=1", ""},
+      {"tls-ca", "FILE", "TLS, with these authorities; or ROUTERCTL_TLS_CA", ""},
+      {"tls-cert", "FILE", "own certificate; or ROUTERCTL_TLS_CERT", ""},
+      {"tls-key", "FILE", "its key; or ROUTERCTL_TLS_KEY", ""},
+      {"tls-server-name", "NAME", "name in the router's certificate; or ROUTERCTL_TLS_SERVER_NAME",
+       ""},
+      {"token-file", "FILE", "file with a bearer token; or ROUTERCTL_TOKEN_FILE", ""},
       {"timeout", "DURATION", "deadline of every call", "10s"},
       {"output", "table|json|yaml", "what is printed on stdout", "table", 'o'},
       {"yes", "", "answer questions with yes", ""},

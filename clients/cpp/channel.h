@@ -15,8 +15,10 @@ struct ChannelOptions {
   // A gRPC target. Several routers: `dns:///routers.example:50051` with one address each, or
   // `ipv4:10.0.0.1:50051,10.0.0.2:50051`; unary calls go to all of them in turn.
   std::string target = "127.0.0.1:50051";
-  // Null: no TLS.
+  // Null: no TLS. From files: MakeCredentials in credentials.h.
   std::shared_ptr<grpc::ChannelCredentials> credentials;
+  // With TLS: the name that the router's certificate must bear; empty: the host of the target.
+  std::string tls_server_name;
 
   // A dead connection is noticed after at most the sum of both. The router allows pings this often.
   absl::Duration keepalive_interval = absl::Seconds(30);

@@ -26,6 +26,17 @@ struct Settings {
   int64_t grpc_max_metadata_bytes = 0;
   int64_t grpc_max_concurrent_streams = 0;
 
+  std::string tls_cert_file;  // Empty: no TLS.
+  std::string tls_key_file;
+  std::string tls_client_ca_file;  // Empty: clients are not asked for certificates.
+  std::string tls_client_auth;     // "require" or "optional".
+
+  std::string access_file;  // Empty: no access control.
+  std::string access_tokens_file;
+  std::string access_jwt_keys_file;
+  std::string access_jwt_issuer;
+  std::string access_jwt_audience;
+
   std::string http_listen;
 
   std::vector<std::string> nats_urls;
@@ -34,6 +45,8 @@ struct Settings {
   std::string nats_password_file;
   std::string nats_token_file;
   std::string nats_creds_file;
+  std::string nats_nkey;
+  std::string nats_nkey_seed_file;
   bool nats_tls_enabled = false;
   std::string nats_tls_hostname;
   std::string nats_tls_ca_file;

@@ -7,9 +7,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "server/access/access_rules.h"
 #include "server/config/settings_table.h"
 #include "server/config/text_file.h"
 #include "server/failpoints/failpoints.h"
+#include "server/tls/tls_material.h"
 #include "server/tracing/header_lines.h"
 
 namespace router {
@@ -42,18 +45,18 @@ bool IsLoopback(const std::string& host) {
   return inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
-void CheckListen(absl::string_view name, const std::string& address, bool insecure,
-                 Errors& errors) {
+void CheckListen(absl::string_view name, const std::string& address, bool is_guarded,
+                 absl::string_view what_guards, Errors& errors) {
   std::string host;
   absl::string_view port;
   if (!SplitHostPort(address, host, port) || !IsPort(port, 0)) {
     errors.push_back(absl::StrCat(name, ": \"", address,
                                   "\" is not host:port, for example 127.0.0.1:50051 or [::1]:0"));
-  } else if (!insecure && !IsLoopback(host)) {
+  } else if (!is_guarded && !IsLoopback(host)) {
     errors.push_back(absl::StrCat(
         name, ": ", address,
-        " can be reached from other machines, without TLS or authentication; listen at 127.0.0.1, "
-        "or set insecure to allow it"));
+        " can be reached from other machines, without TLS or authentication; listen at 127.0.0.1, ",
+        what_guards, "or set insecure to allow it"));
   }
 }
 
@@ -83,11 +86,52 @@ void CheckCredentials(const Settings& settings, Errors& errors) {
   if (settings.nats_user.empty() != settings.nats_password_file.empty()) {
     errors.push_back("nats_user, nats_password_file: each needs the other");
   }
-  const int ways = !settings.nats_user.empty() + !settings.nats_token_file.empty() +
-                   !settings.nats_creds_file.empty();
-  if (ways > 1) {
-    errors.push_back("nats_user, nats_token_file, nats_creds_file: only one of them can be used");
+  if (settings.nats_nkey.empty() != settings.nats_nkey_seed_file.empty()) {
+    errors.push_back("nats_nkey, nats_nkey_seed_file: each needs the other");
   }
+  const int ways = !settings.nats_user.empty() + !settings.nats_token_file.empty() +
+                   !settings.nats_creds_file.empty() + !settings.nats_nkey.empty();
+  if (ways > 1) {
+    errors.push_back(
+        "nats_user, nats_token_file, nats_creds_file, nats_nkey: only one of them can be used");
+  }
+}
+
+TlsFiles TlsFilesOf(const Settings& settings) {
+  return {settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file};
+}
+
+void CheckServerTls(const Settings& settings, Errors& errors) {
+  if (settings.tls_cert_file.empty() != settings.tls_key_file.empty()) {
+    errors.push_back("tls_cert_file, tls_key_file: each needs the other");
+  }
+  if (!settings.tls_client_ca_file.empty() && settings.tls_cert_file.empty()) {
+    errors.push_back("tls_client_ca_file: needs tls_cert_file");
+  }
+}
+
+void CheckAccess(const Settings& settings, Errors& errors) {
+  const bool has_jwt = !settings.access_jwt_keys_file.empty();
+  if (has_jwt == settings.access_jwt_issuer.empty() ||
+      has_jwt == settings.access_jwt_audience.empty()) {
+    errors.push_back(
+        "access_jwt_keys_file, access_jwt_issuer, access_jwt_audience: each needs the others");
+  }
+  const bool has_tokens = has_jwt || !settings.access_tokens_file.empty();
+  if (settings.access_file.empty()) {
+    if (has_tokens) {
+      errors.push_back("access_file: must be set for the other access_* to have an effect");
+    }
+  } else if (!has_tokens && settings.tls_client_ca_file.empty()) {
+    errors.push_back(
+        "access_file: nobody could be identified; set tls_client_ca_file, access_tokens_file or "
+        "access_jwt_keys_file");
+  }
+}
+
+AccessFiles AccessFilesOf(const Settings& settings) {
+  return {settings.access_file, settings.access_tokens_file, settings.access_jwt_keys_file,
+          settings.access_jwt_issuer, settings.access_jwt_audience};
 }
 
 void CheckTls(const Settings& settings, Errors& errors) {
@@ -152,11 +196,17 @@ std::string ReadNamedFile(absl::string_view name, const std::string& path, Error
 
 std::vector<std::string> CheckSettings(const Settings& settings) {
   Errors errors;
-  CheckListen("grpc_listen", settings.grpc_listen, settings.insecure, errors);
-  CheckListen("http_listen", settings.http_listen, settings.insecure, errors);
+  const bool has_tls = !settings.tls_cert_file.empty();
+  const bool has_access_control = !settings.access_file.empty();
+  CheckListen("grpc_listen", settings.grpc_listen,
+              settings.insecure || (has_tls && has_access_control),
+              "set tls_cert_file and access_file, ", errors);
+  CheckListen("http_listen", settings.http_listen, settings.insecure, "", errors);
   for (const std::string& url : settings.nats_urls) CheckUrl(url, errors);
   CheckCredentials(settings, errors);
   CheckTls(settings, errors);
+  CheckServerTls(settings, errors);
+  CheckAccess(settings, errors);
   if (settings.nats_max_reconnect_delay < settings.nats_reconnect_delay) {
     errors.push_back("nats_max_reconnect_delay_ms: must not be less than nats_reconnect_delay_ms");
   }
@@ -181,14 +231,22 @@ std::vector<std::string> LoadSecrets(Settings& settings) {
   const absl::Status headers = ParseHeaderLines(settings.otlp_headers).status();
   if (!headers.ok()) errors.push_back(absl::StrCat("otlp_headers_file: ", headers.message()));
   for (std::string Settings::*file :
-       {&Settings::nats_creds_file, &Settings::nats_tls_ca_file, &Settings::nats_tls_cert_file,
-        &Settings::nats_tls_key_file}) {
+       {&Settings::nats_creds_file, &Settings::nats_nkey_seed_file, &Settings::nats_tls_ca_file,
+        &Settings::nats_tls_cert_file, &Settings::nats_tls_key_file}) {
     if ((settings.*file).empty()) continue;
     for (const SettingSpec& setting : SettingsTable()) {
       if (setting.member == SettingSpec::Member(file)) {
         ReadNamedFile(setting.name, settings.*file, errors);
       }
     }
+  }
+  if (!settings.tls_cert_file.empty() && !settings.tls_key_file.empty()) {
+    const absl::Status loaded = LoadTlsMaterial(TlsFilesOf(settings), absl::Now()).status();
+    if (!loaded.ok()) errors.push_back(absl::StrCat("tls_cert_file: ", loaded.message()));
+  }
+  if (!settings.access_file.empty()) {
+    const absl::Status loaded = LoadAccessRules(AccessFilesOf(settings)).status();
+    if (!loaded.ok()) errors.push_back(std::string(loaded.message()));
   }
   return errors;
 }

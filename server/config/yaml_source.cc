@@ -1,12 +1,9 @@
-#include <set>
-#include <sstream>
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "server/config/config_sources.h"
 #include "server/config/setting_value.h"
+#include "server/config/strict_yaml.h"
 #include "server/config/suggestion.h"
-#include "yaml-cpp/eventhandler.h"
 #include "yaml-cpp/yaml.h"
 
 namespace router {
@@ -26,85 +23,24 @@ const SettingSpec* FindInFile(absl::string_view section, absl::string_view key) 
   return nullptr;
 }
 
-// Where a document starts.
-class DocumentStart final : public YAML::EventHandler {
- public:
-  const YAML::Mark& mark() const { return mark_; }
-
-  void OnDocumentStart(const YAML::Mark& mark) override { mark_ = mark; }
-  void OnDocumentEnd() override {}
-  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
-  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
-  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
-                const std::string&) override {}
-  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
-                       YAML::EmitterStyle::value) override {}
-  void OnSequenceEnd() override {}
-  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
-                  YAML::EmitterStyle::value) override {}
-  void OnMapEnd() override {}
-
- private:
-  YAML::Mark mark_;
-};
-
 class YamlReader {
  public:
-  explicit YamlReader(const std::string& path) : path_(path) {}
+  explicit YamlReader(const std::string& path) : yaml_(path) {}
 
   SourceContent Read(const std::string& text) && {
-    try {
-      CheckDocuments(text);
-      ReadTop(YAML::Load(text));
-    } catch (const YAML::Exception& error) {
-      Error(error.mark, absl::StrCat("not YAML: ", error.msg));
-    }
+    yaml_.Read(text, [this](const YAML::Node& top) { ReadTop(top); });
+    content_.errors = yaml_.TakeErrors();
     return std::move(content_);
   }
 
  private:
-  // YAML::LoadAll finds ever more documents where one begins with a comma.
-  void CheckDocuments(const std::string& text) {
-    std::istringstream stream(text);
-    YAML::Parser parser(stream);
-    DocumentStart first, second;
-    if (!parser.HandleNextDocument(first) || !parser.HandleNextDocument(second)) return;
-    Error(second.mark(), second.mark().pos == first.mark().pos
-                             ? "not YAML: nothing begins like this"
-                             : "a second document; the file must have one");
-  }
-
-  std::string PlaceOf(const YAML::Mark& mark) const {
-    if (mark.is_null()) return path_;
-    return absl::StrCat(path_, ":", mark.line + 1, ":", mark.column + 1);
-  }
-
-  void Error(const YAML::Mark& mark, absl::string_view problem) {
-    content_.errors.push_back(absl::StrCat(PlaceOf(mark), ": ", problem));
-  }
-
-  // Calls `visit(key, key_node, value_node)` for the entries of a map whose keys are text and new.
-  template <typename Visit>
-  void ForEachEntry(const YAML::Node& map, Visit visit) {
-    std::set<std::string> seen;
-    for (const auto& entry : map) {
-      if (!entry.first.IsScalar()) {
-        Error(entry.first.Mark(), "a key must be the name of a setting or of a section");
-      } else if (!seen.insert(entry.first.Scalar()).second) {
-        Error(entry.first.Mark(), absl::StrCat("\"", entry.first.Scalar(), "\" is there twice"));
-      } else {
-        visit(entry.first.Scalar(), entry.first, entry.second);
-      }
-    }
-  }
-
   void ReadTop(const YAML::Node& top) {
     if (top.IsNull()) return;
     if (!top.IsMap()) {
-      Error(top.Mark(), "the file must be a map of settings and sections");
+      yaml_.Error(top.Mark(), "the file must be a map of settings and sections");
       return;
     }
-    ForEachEntry(
+    yaml_.ForEachEntry(
         top, [this](const std::string& key, const YAML::Node& key_node, const YAML::Node& value) {
           if (IsSection(key)) {
             ReadSection(key, value);
@@ -117,13 +53,13 @@ class YamlReader {
   void ReadSection(const std::string& section, const YAML::Node& entries) {
     if (entries.IsNull()) return;
     if (!entries.IsMap()) {
-      Error(entries.Mark(), absl::StrCat("\"", section,
-                                         "\" is a section; its settings stand below "
-                                         "it, one per line"));
+      yaml_.Error(entries.Mark(), absl::StrCat("\"", section,
+                                               "\" is a section; its settings stand below "
+                                               "it, one per line"));
       return;
     }
-    ForEachEntry(entries, [this, &section](const std::string& key, const YAML::Node& key_node,
-                                           const YAML::Node& value) {
+    yaml_.ForEachEntry(entries, [this, &section](const std::string& key, const YAML::Node& key_node,
+                                                 const YAML::Node& value) {
       ReadSetting(section, key, key_node, value);
     });
   }
@@ -132,14 +68,15 @@ class YamlReader {
                    const YAML::Node& value) {
     const SettingSpec* const setting = FindInFile(section, key);
     if (setting == nullptr) {
-      Error(key_node.Mark(), Unknown(section, key, value.IsMap()));
+      yaml_.Error(key_node.Mark(), Unknown(section, key, value.IsMap()));
     } else if (value.IsScalar()) {
-      content_.assignments.push_back({setting, value.Scalar(), PlaceOf(value.Mark())});
+      content_.assignments.push_back({setting, value.Scalar(), yaml_.PlaceOf(value.Mark())});
     } else if (value.IsSequence() && IsList(*setting)) {
       ReadList(*setting, value);
     } else {
       const YAML::Mark mark = value.IsNull() ? key_node.Mark() : value.Mark();
-      Error(mark, absl::StrCat("\"", key, "\" has no value; it must be ", AllowedValues(*setting)));
+      yaml_.Error(mark,
+                  absl::StrCat("\"", key, "\" has no value; it must be ", AllowedValues(*setting)));
     }
   }
 
@@ -147,12 +84,13 @@ class YamlReader {
     std::vector<std::string> texts;
     for (const YAML::Node& item : items) {
       if (!item.IsScalar()) {
-        Error(item.Mark(), absl::StrCat("the items of \"", setting.key(), "\" must be text"));
+        yaml_.Error(item.Mark(), absl::StrCat("the items of \"", setting.key(), "\" must be text"));
         return;
       }
       texts.push_back(item.Scalar());
     }
-    content_.assignments.push_back({&setting, absl::StrJoin(texts, ","), PlaceOf(items.Mark())});
+    content_.assignments.push_back(
+        {&setting, absl::StrJoin(texts, ","), yaml_.PlaceOf(items.Mark())});
   }
 
   // The message for a key that is not known: with the nearest one of this section, else with the
@@ -178,7 +116,7 @@ class YamlReader {
     return absl::StrCat(message, "; did you mean \"", far->key(), "\"", where, "?");
   }
 
-  const std::string& path_;
+  StrictYaml yaml_;
   SourceContent content_;
 };
 

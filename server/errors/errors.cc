@@ -256,6 +256,52 @@ absl::Status DeadlineExceeded() {
                "and publish again with the same message_id");
 }
 
+absl::Status CredentialsMissing() {
+  return Error(StatusCode::kUnauthenticated, "CREDENTIALS_MISSING",
+               "show a client certificate, or a token in the header `authorization: Bearer …`");
+}
+
+absl::Status CredentialsInvalid() {
+  return Error(StatusCode::kUnauthenticated, "CREDENTIALS_INVALID",
+               "the token or the name in the client certificate is not valid here: the router's "
+               "log says why");
+}
+
+absl::Status CredentialsExpired() {
+  return Error(StatusCode::kUnauthenticated, "CREDENTIALS_EXPIRED",
+               "the token has expired: get a new one");
+}
+
+absl::Status IdentityUnknown(absl::string_view identity) {
+  return Error(StatusCode::kUnauthenticated, "IDENTITY_UNKNOWN",
+               absl::StrCat("nothing is known here of ", Quoted(identity),
+                            ": it has to be in the router's access_file"),
+               {{"identity", identity}});
+}
+
+absl::Status MethodNotAllowed(absl::string_view identity, absl::string_view method,
+                              absl::string_view role) {
+  return Error(
+      StatusCode::kPermissionDenied, "METHOD_NOT_ALLOWED",
+      absl::StrCat(Quoted(identity), " may not call ", method, ", which needs the role ", role),
+      {{"identity", identity}, {"method", method}, {"role", role}});
+}
+
+absl::Status SubjectNotAllowed(absl::string_view identity, absl::string_view subject) {
+  return Error(StatusCode::kPermissionDenied, "SUBJECT_NOT_ALLOWED",
+               absl::StrCat(Quoted(identity), " may not publish to subject ", Quoted(subject)),
+               {{"identity", identity}, {"subject", subject}})
+      .InField("subject");
+}
+
+absl::Status PayloadsNotAllowed(absl::string_view identity, absl::string_view method) {
+  return Error(StatusCode::kPermissionDenied, "PAYLOADS_NOT_ALLOWED",
+               absl::StrCat(Quoted(identity), " may call ", method,
+                            " in the BASIC view only: it may not see payloads"),
+               {{"identity", identity}, {"method", method}})
+      .InField("view");
+}
+
 absl::Status NatsUnavailable(absl::string_view why) {
   return Error(StatusCode::kFailedPrecondition, "NATS_UNAVAILABLE",
                absl::StrCat("there is no connection to the broker",

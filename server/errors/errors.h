@@ -54,6 +54,17 @@ absl::Status SpoolIoError(absl::string_view why);                   // UNAVAILAB
 absl::Status Draining();                                            // UNAVAILABLE
 absl::Status DeadlineExceeded();                                    // DEADLINE_EXCEEDED
 
+// Who calls, and what it may do. UNAUTHENTICATED:
+absl::Status CredentialsMissing();
+absl::Status CredentialsInvalid();
+absl::Status CredentialsExpired();
+absl::Status IdentityUnknown(absl::string_view identity);
+// PERMISSION_DENIED:
+absl::Status MethodNotAllowed(absl::string_view identity, absl::string_view method,
+                              absl::string_view role);
+absl::Status SubjectNotAllowed(absl::string_view identity, absl::string_view subject);
+absl::Status PayloadsNotAllowed(absl::string_view identity, absl::string_view method);
+
 // Administration.
 absl::Status NatsUnavailable(absl::string_view why);  // FAILED_PRECONDITION
 absl::Status EtagMismatch(absl::string_view etag, absl::string_view current_etag);  // ABORTED

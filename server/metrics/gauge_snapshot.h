@@ -30,6 +30,9 @@ struct GaugeSnapshot {
   int64_t spool_damaged_records = 0;
   bool spool_damaged = false;
 
+  // When the certificate that clients are shown expires; infinite (shown as 0): there is none.
+  absl::Time tls_certificate_expire_time = absl::InfiniteFuture();
+
   // Accepted messages that nothing accounts for. Anything but 0 is a defect.
   int64_t messages_unaccounted = 0;
 };

@@ -92,6 +92,20 @@ struct SpoolErrorCounters {
   Counter& For(absl::string_view op);
 };
 
+// Attempts to read files again that had changed.
+struct ReloadCounters {
+  Counter ok;
+  Counter failed;
+};
+
+// What callers were denied.
+struct AccessDeniedCounters {
+  Counter unauthenticated;  // Calls of somebody who is not known.
+  Counter method;           // Calls.
+  Counter subject;          // Messages.
+  Counter payloads;         // Calls.
+};
+
 class Metrics {
  public:
   // `commit` is the revision this binary was built from, or "unknown".
@@ -151,6 +165,11 @@ class Metrics {
   Counter messages_purged_total;
   Histogram spool_fsync_seconds;
   SpoolErrorCounters spool_errors;  // …_total{op}
+
+  // Access.
+  ReloadCounters tls_reloads;          // …_total{result}
+  ReloadCounters access_reloads;       // …_total{result}
+  AccessDeniedCounters access_denied;  // …_total{reason}
 
   // Exporting spans.
   Counter otlp_spans_exported_total;

@@ -137,9 +137,27 @@ void AddTracing(const Metrics& metrics, Exposition& out) {
                  metrics.otlp_spans_exported_total);
 }
 
-double ExpireTimestamp(const GaugeSnapshot& gauges) {
-  if (gauges.nats_fail_open_expire_time == absl::InfiniteFuture()) return 0;
-  return absl::ToDoubleSeconds(gauges.nats_fail_open_expire_time - absl::UnixEpoch());
+void AddSecurity(const Metrics& metrics, Exposition& out) {
+  out.AddCounters("router_tls_reloads_total",
+                  "Times that changed certificate files were read again, by result.", "result",
+                  {{"ok", &metrics.tls_reloads.ok}, {"failed", &metrics.tls_reloads.failed}});
+  out.AddCounters("router_access_reloads_total",
+                  "Times that changed files of access control were read again, by result.",
+                  "result",
+                  {{"ok", &metrics.access_reloads.ok}, {"failed", &metrics.access_reloads.failed}});
+  const AccessDeniedCounters& denied = metrics.access_denied;
+  out.AddCounters("router_access_denied_total",
+                  "Calls, and messages (reason subject), that callers were denied, by reason.",
+                  "reason",
+                  {{"unauthenticated", &denied.unauthenticated},
+                   {"method", &denied.method},
+                   {"subject", &denied.subject},
+                   {"payloads", &denied.payloads}});
+}
+
+// As Unix time; 0: never.
+double ExpireTimestamp(absl::Time time) {
+  return time == absl::InfiniteFuture() ? 0 : absl::ToDoubleSeconds(time - absl::UnixEpoch());
 }
 
 void AddGauges(const GaugeSnapshot& gauges, Exposition& out) {
@@ -165,7 +183,7 @@ void AddGauges(const GaugeSnapshot& gauges, Exposition& out) {
                gauges.nats_fail_open_enabled ? 1 : 0);
   out.AddGauge("router_nats_fail_open_expire_timestamp_seconds",
                "Unix time at which fail-open mode ends by itself; 0: it does not.",
-               ExpireTimestamp(gauges));
+               ExpireTimestamp(gauges.nats_fail_open_expire_time));
   out.AddGauge("router_nats_dead_letters_count", "Dead letters kept.",
                gauges.nats_dead_letters_count);
   out.AddGauge("router_nats_dead_letters_bytes",
@@ -177,6 +195,9 @@ void AddGauges(const GaugeSnapshot& gauges, Exposition& out) {
   out.AddGauge("router_spool_damaged",
                "1 while damage of the pending queue on disk is not acknowledged.",
                gauges.spool_damaged ? 1 : 0);
+  out.AddGauge("router_tls_certificate_expire_timestamp_seconds",
+               "Unix time at which the router's own certificate expires; 0: there is none.",
+               ExpireTimestamp(gauges.tls_certificate_expire_time));
   out.AddGauge("router_messages_unaccounted",
                "Accepted messages that nothing accounts for; anything but 0 is a defect.",
                gauges.messages_unaccounted);
@@ -197,6 +218,7 @@ std::string Metrics::Render() const {
   AddPublishing(*this, out);
   AddConsuming(*this, out);
   AddQueue(*this, out);
+  AddSecurity(*this, out);
   AddTracing(*this, out);
   AddProcess(out);
   out.AddGauge("router_build_info", "Always 1; the labels say what is running.", 1,

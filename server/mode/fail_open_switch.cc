@@ -16,6 +16,10 @@ std::string ExpireText(const FailOpenState& state) {
   return absl::FormatTime(absl::RFC3339_full, state.expire_time, absl::UTCTimeZone());
 }
 
+std::string StateText(const FailOpenState& state) {
+  return state.enabled ? absl::StrCat("on, expires ", ExpireText(state)) : "off";
+}
+
 }  // namespace
 
 absl::StatusOr<FailOpenSwitch::Changed> FailOpenSwitch::Change(const ModeChange& change,
@@ -26,6 +30,7 @@ absl::StatusOr<FailOpenSwitch::Changed> FailOpenSwitch::Change(const ModeChange&
     if (!state.ok()) return state.status();
     return Changed{*std::move(state), ""};
   }
+  const FailOpenState before = mode_->state();
   absl::StatusOr<FailOpenState> state = mode_->Set(change);
   if (!state.ok()) {
     AuditEvent event;
@@ -39,14 +44,15 @@ absl::StatusOr<FailOpenSwitch::Changed> FailOpenSwitch::Change(const ModeChange&
     audit_->Record(std::move(event)).IgnoreError();
     return state.status();
   }
-  absl::StatusOr<std::string> event_id = Announce(*state, state->actor, request_id);
+  absl::StatusOr<std::string> event_id = Announce(before, *state, state->actor, request_id);
   if (!event_id.ok()) return event_id.status();
   return Changed{*std::move(state), *std::move(event_id)};
 }
 
 void FailOpenSwitch::Tick() {
+  const FailOpenState before = mode_->state();
   const absl::optional<FailOpenState> expired = mode_->Tick();
-  if (expired.has_value()) Announce(*expired, kRouterActor, "").IgnoreError();
+  if (expired.has_value()) Announce(before, *expired, kRouterActor, "").IgnoreError();
 }
 
 void FailOpenSwitch::OnExhausted() {
@@ -58,7 +64,8 @@ void FailOpenSwitch::OnExhausted() {
   Change(change, "", false).IgnoreError();
 }
 
-absl::StatusOr<std::string> FailOpenSwitch::Announce(const FailOpenState& state,
+absl::StatusOr<std::string> FailOpenSwitch::Announce(const FailOpenState& before,
+                                                     const FailOpenState& state,
                                                      absl::string_view actor,
                                                      absl::string_view request_id) {
   log_->Event(
@@ -71,7 +78,7 @@ absl::StatusOr<std::string> FailOpenSwitch::Announce(const FailOpenState& state,
   event.actor = std::string(actor);
   event.method = kMethod;
   event.reason = state.reason;
-  event.detail = state.enabled ? absl::StrCat("on, expires ", ExpireText(state)) : "off";
+  event.detail = absl::StrCat(StateText(before), " → ", StateText(state));
   event.outcome = "OK";
   event.request_id = std::string(request_id);
   return audit_->Record(std::move(event));

@@ -37,8 +37,8 @@ class FailOpenSwitch {
   FailOpenState state() const { return mode_->state(); }
 
  private:
-  absl::StatusOr<std::string> Announce(const FailOpenState& state, absl::string_view actor,
-                                       absl::string_view request_id);
+  absl::StatusOr<std::string> Announce(const FailOpenState& before, const FailOpenState& state,
+                                       absl::string_view actor, absl::string_view request_id);
 
   ModeController* const mode_;
   AuditLog* const audit_;

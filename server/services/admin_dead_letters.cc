@@ -40,9 +40,14 @@ std::string BeforeAndAfter(const std::string& filter, int64_t count, absl::strin
 
 }  // namespace
 
-grpc::Status AdminService::ListDeadLetters(grpc::ServerContext*,
+grpc::Status AdminService::ListDeadLetters(grpc::ServerContext* context,
                                            const v1::ListDeadLettersRequest* request,
                                            v1::ListDeadLettersResponse* response) {
+  if (const absl::Status may =
+          CheckView(*context, "ListDeadLetters", request->view() == v1::DEAD_LETTER_VIEW_FULL);
+      !may.ok()) {
+    return ToGrpcStatus(may);
+  }
   const absl::StatusOr<DeadLetters::Page> page =
       parts_.dead_letters->List(request->filter(), request->page_size(), request->page_token(),
                                 request->view() == v1::DEAD_LETTER_VIEW_FULL);
@@ -54,9 +59,14 @@ grpc::Status AdminService::ListDeadLetters(grpc::ServerContext*,
   return grpc::Status::OK;
 }
 
-grpc::Status AdminService::GetDeadLetter(grpc::ServerContext*,
+grpc::Status AdminService::GetDeadLetter(grpc::ServerContext* context,
                                          const v1::GetDeadLetterRequest* request,
                                          v1::GetDeadLetterResponse* response) {
+  if (const absl::Status may =
+          CheckView(*context, "GetDeadLetter", request->view() == v1::DEAD_LETTER_VIEW_FULL);
+      !may.ok()) {
+    return ToGrpcStatus(may);
+  }
   const absl::StatusOr<DeadLetter> dead_letter = parts_.dead_letters->Get(
       request->operation_id(), request->view() == v1::DEAD_LETTER_VIEW_FULL);
   if (!dead_letter.ok()) return ToGrpcStatus(dead_letter.status());

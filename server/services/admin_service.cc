@@ -15,6 +15,7 @@
 namespace router {
 namespace {
 
+constexpr char kServiceName[] = "router.v1.AdminService";
 constexpr size_t kRequestIdBytesMax = 128;
 constexpr int64_t kSampleSize = 10;
 // Each holds a thread.
@@ -38,7 +39,17 @@ void AdminService::Stop() {
   if (!stopped_.HasBeenNotified()) stopped_.Notify();
 }
 
-absl::StatusOr<AdminService::Change> AdminService::CheckChange(Change change) {
+absl::Status AdminService::CheckView(const grpc::ServerContext& context, absl::string_view method,
+                                     bool wants_payloads) const {
+  return AdmitOperator(parts_.access, context, kServiceName, method, wants_payloads).status();
+}
+
+absl::StatusOr<AdminService::Change> AdminService::CheckChange(const grpc::ServerContext& context,
+                                                               Change change) const {
+  absl::StatusOr<std::string> actor =
+      AdmitOperator(parts_.access, context, kServiceName, change.method);
+  if (!actor.ok()) return actor.status();
+  change.actor = *std::move(actor);
   if (change.reason.empty() || change.reason.size() > kModeReasonBytesMax) {
     return error::ReasonRequired(kModeReasonBytesMax);
   }
@@ -60,8 +71,11 @@ absl::StatusOr<std::string> AdminService::Audit(const Change& change, std::strin
   return parts_.audit->Record(std::move(event));
 }
 
-grpc::Status AdminService::GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*,
+grpc::Status AdminService::GetStatus(grpc::ServerContext* context, const v1::GetStatusRequest*,
                                      v1::GetStatusResponse* response) {
+  if (const absl::Status may = CheckView(*context, "GetStatus"); !may.ok()) {
+    return ToGrpcStatus(may);
+  }
   ToProto(parts_.status->Get(), parts_.constants, response->mutable_status());
   return grpc::Status::OK;
 }
@@ -76,6 +90,10 @@ grpc::Status AdminService::WatchStatus(grpc::ServerContext* context,
   const auto end = absl::MakeCleanup([this] { watches_.fetch_sub(1); });
   const absl::Duration interval = WatchInterval(*request);
   while (true) {
+    // Each time: what the caller may do can change while it watches.
+    if (const absl::Status may = CheckView(*context, "WatchStatus"); !may.ok()) {
+      return ToGrpcStatus(may);
+    }
     v1::WatchStatusResponse response;
     ToProto(parts_.status->Get(), parts_.constants, response.mutable_status());
     if (!writer->Write(response)) return grpc::Status::CANCELLED;
@@ -90,8 +108,12 @@ grpc::Status AdminService::WatchStatus(grpc::ServerContext* context,
   }
 }
 
-grpc::Status AdminService::GetFailOpenMode(grpc::ServerContext*, const v1::GetFailOpenModeRequest*,
+grpc::Status AdminService::GetFailOpenMode(grpc::ServerContext* context,
+                                           const v1::GetFailOpenModeRequest*,
                                            v1::GetFailOpenModeResponse* response) {
+  if (const absl::Status may = CheckView(*context, "GetFailOpenMode"); !may.ok()) {
+    return ToGrpcStatus(may);
+  }
   ToProto(parts_.fail_open->state(), response->mutable_mode());
   return grpc::Status::OK;
 }
@@ -177,9 +199,14 @@ void AdminService::PendingToProto(const PendingRecord& record, v1::PendingOperat
   ToProto(record, parts_.drainer->FindAttempts(record.sequence), view, proto);
 }
 
-grpc::Status AdminService::ListPendingOperations(grpc::ServerContext*,
+grpc::Status AdminService::ListPendingOperations(grpc::ServerContext* context,
                                                  const v1::ListPendingOperationsRequest* request,
                                                  v1::ListPendingOperationsResponse* response) {
+  if (const absl::Status may = CheckView(*context, "ListPendingOperations",
+                                         request->view() == v1::PENDING_OPERATION_VIEW_FULL);
+      !may.ok()) {
+    return ToGrpcStatus(may);
+  }
   absl::StatusOr<PendingBrowser::Page> page =
       browser_.List(request->filter(), request->page_size(), request->page_token(),
                     request->view() == v1::PENDING_OPERATION_VIEW_FULL);
@@ -191,9 +218,14 @@ grpc::Status AdminService::ListPendingOperations(grpc::ServerContext*,
   return grpc::Status::OK;
 }
 
-grpc::Status AdminService::GetPendingOperation(grpc::ServerContext*,
+grpc::Status AdminService::GetPendingOperation(grpc::ServerContext* context,
                                                const v1::GetPendingOperationRequest* request,
                                                v1::GetPendingOperationResponse* response) {
+  if (const absl::Status may = CheckView(*context, "GetPendingOperation",
+                                         request->view() == v1::PENDING_OPERATION_VIEW_FULL);
+      !may.ok()) {
+    return ToGrpcStatus(may);
+  }
   const absl::StatusOr<PendingRecord> record =
       browser_.Get(request->operation_id(), request->view() == v1::PENDING_OPERATION_VIEW_FULL);
   if (!record.ok()) return ToGrpcStatus(record.status());
@@ -293,9 +325,12 @@ grpc::Status AdminService::PurgePendingOperations(grpc::ServerContext* context,
   return grpc::Status::OK;
 }
 
-grpc::Status AdminService::ListAuditEvents(grpc::ServerContext*,
+grpc::Status AdminService::ListAuditEvents(grpc::ServerContext* context,
                                            const v1::ListAuditEventsRequest* request,
                                            v1::ListAuditEventsResponse* response) {
+  if (const absl::Status may = CheckView(*context, "ListAuditEvents"); !may.ok()) {
+    return ToGrpcStatus(may);
+  }
   const absl::StatusOr<Filter> filter = ParseAuditFilter(request->filter());
   if (!filter.ok()) return ToGrpcStatus(filter.status());
   const absl::StatusOr<int64_t> size = PageSize(request->page_size());
@@ -314,9 +349,12 @@ grpc::Status AdminService::ListAuditEvents(grpc::ServerContext*,
   return grpc::Status::OK;
 }
 
-grpc::Status AdminService::GetEffectiveConfig(grpc::ServerContext*,
+grpc::Status AdminService::GetEffectiveConfig(grpc::ServerContext* context,
                                               const v1::GetEffectiveConfigRequest*,
                                               v1::GetEffectiveConfigResponse* response) {
+  if (const absl::Status may = CheckView(*context, "GetEffectiveConfig"); !may.ok()) {
+    return ToGrpcStatus(may);
+  }
   for (const EffectiveSetting& setting : parts_.config) {
     v1::ConfigSetting* proto = response->add_settings();
     proto->set_name(std::string(setting.name));

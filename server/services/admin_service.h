@@ -17,6 +17,7 @@
 #include "server/mode/fail_open_switch.h"
 #include "server/pending/pending_queue.h"
 #include "server/services/admin_conversion.h"
+#include "server/services/call_access.h"
 #include "server/services/dead_letters.h"
 #include "server/services/pending_browser.h"
 #include "server/status/router_status.h"
@@ -39,6 +40,7 @@ class AdminService final : public v1::AdminService::Service {
     DeadLetters* dead_letters = nullptr;
     FailOpenSwitch* fail_open = nullptr;
     AuditLog* audit = nullptr;
+    AccessControl* access = nullptr;  // May stay null: no access control.
     const StatusReporter* status = nullptr;
   };
 
@@ -103,14 +105,17 @@ class AdminService final : public v1::AdminService::Service {
     std::string request_id;
     bool validate_only = false;
   };
-  // REASON_REQUIRED and the like.
+  // Whether the caller may call a method that changes nothing; see AdmitOperator.
+  absl::Status CheckView(const grpc::ServerContext& context, absl::string_view method,
+                         bool wants_payloads = false) const;
+  // Whether the caller may make a change, and has said why: REASON_REQUIRED and the like.
   template <typename Request>
-  static absl::StatusOr<Change> CheckChange(const grpc::ServerContext& context,
-                                            absl::string_view method, const Request& request) {
-    return CheckChange({std::string(method), context.peer(), request.reason(), request.request_id(),
-                        request.validate_only()});
+  absl::StatusOr<Change> CheckChange(const grpc::ServerContext& context, absl::string_view method,
+                                     const Request& request) const {
+    return CheckChange(context, {std::string(method), "", request.reason(), request.request_id(),
+                                 request.validate_only()});
   }
-  static absl::StatusOr<Change> CheckChange(Change change);
+  absl::StatusOr<Change> CheckChange(const grpc::ServerContext& context, Change change) const;
   // Writes the change down; the event's id.
   absl::StatusOr<std::string> Audit(const Change& change, std::string detail,
                                     const absl::Status& outcome);

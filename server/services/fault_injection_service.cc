@@ -1,5 +1,9 @@
 #include "server/services/fault_injection_service.h"
 
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/errors/errors.h"
@@ -100,32 +104,59 @@ void FaultToProto(const Fault& fault, v1::Fault* proto) {
 
 }  // namespace
 
-grpc::Status FaultInjectionService::SetFault(grpc::ServerContext*,
+absl::StatusOr<std::string> FaultInjectionService::Admit(const grpc::ServerContext& context,
+                                                         absl::string_view method) const {
+  return AdmitOperator(access_, context, "router.v1.FaultInjectionService", method);
+}
+
+absl::Status FaultInjectionService::Audit(const std::string& actor, absl::string_view method,
+                                          std::string detail) {
+  AuditEvent event;
+  event.actor = actor;
+  event.method = std::string(method);
+  event.detail = std::move(detail);
+  event.outcome = "OK";
+  return audit_->Record(std::move(event)).status();
+}
+
+grpc::Status FaultInjectionService::SetFault(grpc::ServerContext* context,
                                              const v1::SetFaultRequest* request,
                                              v1::SetFaultResponse* response) {
+  const absl::StatusOr<std::string> actor = Admit(*context, "SetFault");
+  if (!actor.ok()) return ToGrpcStatus(actor.status());
   const absl::StatusOr<Fault> fault = FaultFromProto(request->fault());
   if (!fault.ok()) return ToGrpcStatus(fault.status());
-  injector_->Set(*fault);
   FaultToProto(*fault, response->mutable_fault());
+  const std::string operation = v1::FaultOperation_Name(response->fault().operation());
+  const std::string kind = v1::FaultKind_Name(response->fault().kind());
+  const absl::Status audited = Audit(
+      *actor, "SetFault", absl::StrCat(operation, " ", kind, ", probability ", fault->probability));
+  if (!audited.ok()) return ToGrpcStatus(audited);
+  injector_->Set(*fault);
   log_->Event(LogLevel::kWarn, "FAULT_INJECTED", "a fault was set on purpose",
-              {{"operation", v1::FaultOperation_Name(response->fault().operation())},
-               {"kind", v1::FaultKind_Name(response->fault().kind())},
-               {"probability", fault->probability}});
+              {{"operation", operation}, {"kind", kind}, {"probability", fault->probability}});
   return grpc::Status::OK;
 }
 
-grpc::Status FaultInjectionService::ListFaults(grpc::ServerContext*, const v1::ListFaultsRequest*,
+grpc::Status FaultInjectionService::ListFaults(grpc::ServerContext* context,
+                                               const v1::ListFaultsRequest*,
                                                v1::ListFaultsResponse* response) {
+  const absl::StatusOr<std::string> actor = Admit(*context, "ListFaults");
+  if (!actor.ok()) return ToGrpcStatus(actor.status());
   for (const Fault& fault : injector_->List()) FaultToProto(fault, response->add_faults());
   return grpc::Status::OK;
 }
 
-grpc::Status FaultInjectionService::ClearFaults(grpc::ServerContext*, const v1::ClearFaultsRequest*,
+grpc::Status FaultInjectionService::ClearFaults(grpc::ServerContext* context,
+                                                const v1::ClearFaultsRequest*,
                                                 v1::ClearFaultsResponse* response) {
-  response->set_cleared_count(static_cast<int32_t>(injector_->List().size()));
+  const absl::StatusOr<std::string> actor = Admit(*context, "ClearFaults");
+  if (!actor.ok()) return ToGrpcStatus(actor.status());
+  const int32_t count = static_cast<int32_t>(injector_->List().size());
+  response->set_cleared_count(count);
   injector_->Clear();
   log_->Event(LogLevel::kInfo, "FAULTS_CLEARED", "all faults on purpose were ended");
-  return grpc::Status::OK;
+  return ToGrpcStatus(Audit(*actor, "ClearFaults", absl::StrCat(count, " faults ended")));
 }
 
 }  // namespace router

@@ -43,6 +43,10 @@ struct PublishMethod {
   static GrpcMethodMetrics* Metrics(const PublisherContext& context) {
     return context.publish_metrics;
   }
+  static const MethodRule* Rule() {
+    static const MethodRule* const rule = FindMethodRule(kPublisherService, kName);
+    return rule;
+  }
   static Messages MessagesOf(const Request& request) { return {&request.message()}; }
   static absl::Status Check(const Request&) { return absl::OkStatus(); }
 
@@ -71,6 +75,10 @@ struct PublishBatchMethod {
   }
   static GrpcMethodMetrics* Metrics(const PublisherContext& context) {
     return context.publish_batch_metrics;
+  }
+  static const MethodRule* Rule() {
+    static const MethodRule* const rule = FindMethodRule(kPublisherService, kName);
+    return rule;
   }
   static Messages MessagesOf(const Request& request) {
     return absl::MakeConstSpan(request.messages().data(), request.messages_size());
@@ -129,7 +137,8 @@ class UnaryCall final : public PublishBatch {
     queue_->unanswered_calls.fetch_add(1, std::memory_order_relaxed);
     start_time = context_->clock->SteadyNow();
     trace_ = PublishTrace::Begin(ReadCallerTrace(rpc_->server_context), context_->spans);
-    const absl::Status checked = Method::Check(request_);
+    absl::Status checked = AdmitCaller();
+    if (checked.ok()) checked = Method::Check(request_);
     if (!checked.ok()) {
       Reset(0);
       return Finish(checked);
@@ -141,7 +150,18 @@ class UnaryCall final : public PublishBatch {
     if (trace_ != nullptr) storage_.trace_headers = trace_->headers();
     FillOperations(messages, context_->transport->max_payload_bytes(), context_->clock->WallNow(),
                    &context_->ids, &storage_, this);
+    if (caller_.has_value()) {
+      context_->access->RejectSubjects(*caller_, Method::Rule()->method, this);
+    }
     queue_->Publish(this);
+  }
+
+  absl::Status AdmitCaller() {
+    if (context_->access == nullptr) return absl::OkStatus();
+    absl::StatusOr<Caller> caller = Admit(context_->access, rpc_->server_context, Method::Rule());
+    if (!caller.ok()) return caller.status();
+    caller_ = *std::move(caller);
+    return absl::OkStatus();
   }
 
   // Called by the thread that settled the last message. Among many calls the queue's thread
@@ -194,6 +214,7 @@ class UnaryCall final : public PublishBatch {
   typename Method::Request request_;
   typename Method::Response response_;
   std::unique_ptr<PublishTrace> trace_;  // Null for a call without one.
+  absl::optional<Caller> caller_;        // Of the last call, where there is access control.
   OperationStorage storage_;
 };
 

@@ -15,6 +15,9 @@ void AwaitUnaryCalls(PublishQueue* queue);
 // Begins to wait for one call of PublishStream; each that comes in begins to wait for the next one.
 void AwaitPublishStream(PublishQueue* queue);
 
+// For the rules of access control.
+inline constexpr char kPublisherService[] = "router.v1.PublisherService";
+
 // Most messages in one batch, and in one frame of a stream.
 inline constexpr int64_t kBatchMessagesMax = 10000;
 // BATCH_INVALID unless a batch or frame has 1 to kBatchMessagesMax messages.

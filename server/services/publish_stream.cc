@@ -23,6 +23,11 @@
 namespace router {
 namespace {
 
+const MethodRule* StreamRule() {
+  static const MethodRule* const rule = FindMethodRule(kPublisherService, "PublishStream");
+  return rule;
+}
+
 // Of the queue's thread, but for OnFrameDone.
 class PublishStream final : public PublishFrameOwner {
  public:
@@ -44,6 +49,14 @@ class PublishStream final : public PublishFrameOwner {
     AwaitPublishStream(queue_);
     start_time_ = context_->clock->SteadyNow();
     caller_trace_ = ReadCallerTrace(server_context_);
+    if (context_->access != nullptr) {
+      absl::StatusOr<Caller> caller = Admit(context_->access, server_context_, StreamRule());
+      if (!caller.ok()) {
+        status_ = caller.status();
+        return Finish();
+      }
+      caller_ = *std::move(caller);
+    }
     Read();
   }
 
@@ -51,6 +64,9 @@ class PublishStream final : public PublishFrameOwner {
     reading_ = false;
     input_ended_ = !ok;
     if (ok) status_ = CheckBatchSize(frame_->request.messages_size());
+    if (ok && status_.ok() && caller_.has_value()) {
+      status_ = context_->access->Renew(*StreamRule(), &*caller_);
+    }
     if (!status_.ok()) input_ended_ = true;
     if (!input_ended_) Publish(std::move(frame_));
     Advance();
@@ -71,6 +87,9 @@ class PublishStream final : public PublishFrameOwner {
     if (frame->trace != nullptr) frame->storage.trace_headers = frame->trace->headers();
     FillOperations(messages, context_->transport->max_payload_bytes(), context_->clock->WallNow(),
                    &context_->ids, &frame->storage, frame.get());
+    if (caller_.has_value()) {
+      context_->access->RejectSubjects(*caller_, StreamRule()->method, frame.get());
+    }
     queue_->Publish(frame.release());
   }
 
@@ -169,6 +188,7 @@ class PublishStream final : public PublishFrameOwner {
   grpc::ServerAsyncReaderWriter<v1::PublishStreamResponse, v1::PublishStreamRequest> stream_;
   SteadyTime start_time_;
   absl::optional<CallerTrace> caller_trace_;
+  absl::optional<Caller> caller_;  // Where there is access control.
 
   std::unique_ptr<PublishFrame> frame_;  // The next one to be read.
   v1::PublishStreamResponse answers_;    // Ready to be written.

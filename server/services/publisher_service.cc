@@ -5,8 +5,6 @@
 namespace router {
 namespace {
 
-constexpr absl::string_view kService = "router.v1.PublisherService";
-
 constexpr int kWaitingPublishStream = 4;  // Per queue. Streams stay.
 
 // The dispatcher's lock is held no longer than for about so many messages.
@@ -32,16 +30,17 @@ void PublishQueue::PublishArrived(bool /*ok*/) {
 }
 
 PublisherService::PublisherService(const PublisherServiceOptions& options, Clock* clock,
-                                   Dispatcher* dispatcher, Transport* transport, Metrics* metrics,
-                                   SpanBuffer* spans) {
+                                   Dispatcher* dispatcher, Transport* transport,
+                                   AccessControl* access, Metrics* metrics, SpanBuffer* spans) {
   context_.options = options;
   context_.clock = clock;
   context_.dispatcher = dispatcher;
   context_.transport = transport;
+  context_.access = access;
   context_.spans = spans;
-  context_.publish_metrics = metrics->GrpcMethod(kService, "Publish");
-  context_.publish_batch_metrics = metrics->GrpcMethod(kService, "PublishBatch");
-  context_.publish_stream_metrics = metrics->GrpcMethod(kService, "PublishStream");
+  context_.publish_metrics = metrics->GrpcMethod(kPublisherService, "Publish");
+  context_.publish_batch_metrics = metrics->GrpcMethod(kPublisherService, "PublishBatch");
+  context_.publish_stream_metrics = metrics->GrpcMethod(kPublisherService, "PublishStream");
 }
 
 PublisherService::~PublisherService() = default;

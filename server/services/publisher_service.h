@@ -14,6 +14,7 @@
 #include "server/base/clock.h"
 #include "server/dispatcher/dispatcher.h"
 #include "server/metrics/metrics.h"
+#include "server/services/call_access.h"
 #include "server/services/call_queue.h"
 #include "server/services/message_conversion.h"
 #include "server/services/publish_frame.h"
@@ -34,7 +35,8 @@ struct PublisherContext {
   Clock* clock;
   Dispatcher* dispatcher;
   Transport* transport;
-  SpanBuffer* spans;  // Null: no spans are recorded.
+  AccessControl* access;  // Null: none.
+  SpanBuffer* spans;      // Null: no spans are recorded.
   MessageIdSource ids;
   GrpcMethodMetrics* publish_metrics;
   GrpcMethodMetrics* publish_batch_metrics;
@@ -76,9 +78,10 @@ class PublishQueue {
 // and send the answers, and never block. No policy lives here.
 class PublisherService {
  public:
-  // Borrows everything, for its lifetime. `spans` may be null.
+  // Borrows everything, for its lifetime. `access` and `spans` may be null.
   PublisherService(const PublisherServiceOptions& options, Clock* clock, Dispatcher* dispatcher,
-                   Transport* transport, Metrics* metrics, SpanBuffer* spans);
+                   Transport* transport, AccessControl* access, Metrics* metrics,
+                   SpanBuffer* spans);
   // Shutdown must have been called, if Start was.
   ~PublisherService();
 

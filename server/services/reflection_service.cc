@@ -11,6 +11,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "server/errors/errors.h"
+#include "server/errors/status_conversion.h"
+#include "server/services/call_access.h"
 
 namespace router {
 namespace {
@@ -22,11 +24,13 @@ using ::google::protobuf::FileDescriptor;
 
 // The two versions of the API differ in nothing but their names.
 struct V1 {
+  static constexpr char kName[] = "grpc.reflection.v1.ServerReflection";
   using Service = grpc::reflection::v1::ServerReflection::AsyncService;
   using Request = grpc::reflection::v1::ServerReflectionRequest;
   using Response = grpc::reflection::v1::ServerReflectionResponse;
 };
 struct V1Alpha {
+  static constexpr char kName[] = "grpc.reflection.v1alpha.ServerReflection";
   using Service = grpc::reflection::v1alpha::ServerReflection::AsyncService;
   using Request = grpc::reflection::v1alpha::ServerReflectionRequest;
   using Response = grpc::reflection::v1alpha::ServerReflectionResponse;
@@ -41,8 +45,8 @@ template <typename Version>
 class ReflectionStream {
  public:
   ReflectionStream(typename Version::Service* service, const std::vector<std::string>* services,
-                   CallQueue* queue)
-      : service_(service), services_(services), queue_(queue) {
+                   AccessControl* access, CallQueue* queue)
+      : service_(service), services_(services), access_(access), queue_(queue) {
     queue_->AddHandler();
     service_->RequestServerReflectionInfo(&server_context_, &stream_, queue_->get(), queue_->get(),
                                           &requested_);
@@ -58,8 +62,16 @@ class ReflectionStream {
       delete this;
       return;
     }
-    new ReflectionStream(service_, services_, queue_);
+    new ReflectionStream(service_, services_, access_, queue_);
+    const absl::Status may = CheckCaller();
+    if (!may.ok()) return stream_.Finish(ToGrpcStatus(may), &finished_);
     stream_.Read(&request_, &read_);
+  }
+
+  absl::Status CheckCaller() {
+    if (access_ == nullptr) return absl::OkStatus();
+    const MethodRule* const rule = FindMethodRule(Version::kName, "ServerReflectionInfo");
+    return Admit(access_, server_context_, rule).status();
   }
 
   void OnRead(bool ok) {
@@ -156,6 +168,7 @@ class ReflectionStream {
 
   typename Version::Service* const service_;
   const std::vector<std::string>* const services_;
+  AccessControl* const access_;
   CallQueue* const queue_;
   MemberTag<ReflectionStream> requested_{this, &ReflectionStream::OnRequested};
   MemberTag<ReflectionStream> read_{this, &ReflectionStream::OnRead};
@@ -170,8 +183,8 @@ class ReflectionStream {
 
 }  // namespace
 
-ReflectionService::ReflectionService(std::vector<std::string> services)
-    : services_(std::move(services)) {}
+ReflectionService::ReflectionService(std::vector<std::string> services, AccessControl* access)
+    : services_(std::move(services)), access_(access) {}
 
 void ReflectionService::Register(grpc::ServerBuilder* builder) {
   builder->RegisterService(&v1_);
@@ -179,8 +192,8 @@ void ReflectionService::Register(grpc::ServerBuilder* builder) {
 }
 
 void ReflectionService::Start(CallQueue* queue) {
-  new ReflectionStream<V1>(&v1_, &services_, queue);
-  new ReflectionStream<V1Alpha>(&v1alpha_, &services_, queue);
+  new ReflectionStream<V1>(&v1_, &services_, access_, queue);
+  new ReflectionStream<V1Alpha>(&v1alpha_, &services_, access_, queue);
 }
 
 }  // namespace router

@@ -8,6 +8,7 @@
 
 #include "grpc/reflection/v1/reflection.grpc.pb.h"
 #include "grpc/reflection/v1alpha/reflection.grpc.pb.h"
+#include "server/access/access_control.h"
 #include "server/services/call_queue.h"
 
 namespace router {
@@ -18,7 +19,8 @@ namespace router {
 class ReflectionService {
  public:
   // `services` are the full names that list_services answers, such as `router.v1.AdminService`.
-  explicit ReflectionService(std::vector<std::string> services);
+  // Borrows `access`; null: no access control.
+  ReflectionService(std::vector<std::string> services, AccessControl* access);
 
   void Register(grpc::ServerBuilder* builder);
 
@@ -28,6 +30,7 @@ class ReflectionService {
 
  private:
   const std::vector<std::string> services_;
+  AccessControl* const access_;
   grpc::reflection::v1::ServerReflection::AsyncService v1_;
   grpc::reflection::v1alpha::ServerReflection::AsyncService v1alpha_;
 };

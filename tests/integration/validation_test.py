@@ -11,19 +11,9 @@ from harness import contract
 from harness import jetstream
 from harness import oracle as outcomes
 from harness.api import RouterError, error_of_status
+from harness.bad_input import BAD_HEADERS, BAD_IDS, BAD_SUBJECTS, RESERVED_SUBJECTS
 from harness.fixture import RouterTestCase
 from harness.waiting import wait_until
-
-BAD_SUBJECTS = ("", "a" * 256, "a b", "a\tb", "a\rb", "a\nb", "a\0b", "a\x01b", "a\x7fb", "a.*",
-                "*", "a.>", ">", "a..b", ".a", "a.", ".",
-                "zz 0\r\n\r\nPUB $JS.API.STREAM.DELETE.TEST")
-RESERVED_SUBJECTS = ("$JS.API.STREAM.DELETE.TEST", "$SYS.REQ", "$KV.b.k", "$O.b", "$", "$X",
-                     "_INBOX.a", "_R_.a")
-BAD_HEADERS = ({"": "v"}, {"a b": "v"}, {"a:b": "v"}, {"a\r\nNats-Rollup": "all"}, {"a\0": "v"},
-               {"ü": "v"}, {"k": "a\rb"}, {"k": "a\nb"}, {"k": "a\0b"},
-               {"k": "x\r\nNats-Rollup: all"}, {"Nats-Msg-Id": "x"}, {"nats-rollup": "all"},
-               {"NATS-Expected-Stream": "x"})
-BAD_IDS = ("a b", "x" * 129, "a\n", "a\0", "ü", "\x7f")
 
 
 class ValidationTest(RouterTestCase):

@@ -1,5 +1,6 @@
 """An outage with everything that can go wrong in it: the router under test logs every event that it has."""
 
+import contextlib
 import os
 import socket
 import sqlite3
@@ -11,8 +12,9 @@ from router.v1 import fault_injection_pb2
 from router.v1 import message_pb2
 from router.v1 import publisher_pb2
 
-from harness.api import RECEIVED
-from harness.router import binary_path
+from harness.api import RECEIVED, RouterError
+from harness.certificates import LOOPBACK, Authority, Certificate
+from harness.router import Router, binary_path
 from harness.waiting import wait_until
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -50,6 +52,7 @@ class Story:
         test.router.log.wait_for_event("OTLP_EXPORT_FAILED", deadline_s=30)
         self._crowd()
         self._second_router()
+        self._strangers()
         self._damage()
 
     def publish(self, subject, traced=True, **fields):
@@ -121,6 +124,42 @@ class Story:
                             f"--pending_dir={router.settings['pending_dir']}"],
                            stderr=log, check=False, timeout=20)
         router.log.wait_for_event("ROUTER_START_FAILED")
+
+    def _strangers(self):
+        """A router with TLS and access control. Its log goes into the first one's."""
+        test = self.test
+        authority = Authority(test.folder)
+        server = authority.issue("router", LOOPBACK)
+        access_file = os.path.join(test.folder, "access.yaml")
+
+        def write_access(role):
+            with open(access_file + ".new", "w", encoding="utf-8") as f:
+                f.write(f"identities: [{{name: cert:client, roles: [{role}]}}]")
+            os.rename(access_file + ".new", access_file)
+
+        write_access("viewer")
+        router = Router(
+            test.folder, name="guarded", transport="inproc", access_file=access_file,
+            tls_cert_file=server.cert_file, tls_key_file=server.key_file,
+            tls_client_ca_file=authority.ca_file, tls_client_auth="optional",
+            credentials=authority.credentials())
+        test.addCleanup(router.close)
+        router.start()
+        with contextlib.suppress(RouterError):
+            router.api.GetStatus(admin_pb2.GetStatusRequest())
+        router.log.wait_for_event("ACCESS_DENIED")
+        key = authority.issue("another")
+        for certificate, role, outcome in ((Certificate(server.cert_file, key.key_file), "boss",
+                                            "RELOAD_FAILED"),
+                                           (authority.issue("router", LOOPBACK), "operator",
+                                            "RELOADED")):
+            server.replace(certificate)
+            write_access(role)
+            for what in ("TLS", "ACCESS"):
+                router.log.wait_for_event(f"{what}_{outcome}")
+        with open(os.path.join(test.router.folder, f"log.{test.router.lives}"), "ab") as log:
+            log.write(router.log.text().encode())
+        router.close()
 
     def _damage(self):
         """Everything that is kept on disk, damaged between two lives."""

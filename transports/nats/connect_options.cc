@@ -53,6 +53,11 @@ void ApplyCredentials(const NatsOptions& options, natsOptions* to, Settings* set
     settings->Apply("creds_file", natsOptions_SetUserCredentialsFromFiles(
                                       to, options.creds_file.c_str(), nullptr));
   }
+  if (!options.nkey.empty()) {
+    settings->NeedFile("nkey_seed_file", options.nkey_seed_file);
+    settings->Apply("nkey", natsOptions_SetNKeyFromSeed(to, options.nkey.c_str(),
+                                                        options.nkey_seed_file.c_str()));
+  }
 }
 
 void ApplyTls(const NatsTlsOptions& tls, const ServerUrl& server, natsOptions* to,

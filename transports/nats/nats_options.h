@@ -19,8 +19,8 @@ struct NatsTlsOptions {
       hostname;  // The name the server's certificate must carry. Empty: the host of the URL.
 };
 
-// Settings of NatsTransport. Of user and password, token and credentials file at most one kind is
-// used by a server; which one is the server's business.
+// Settings of NatsTransport. Of user and password, token, credentials file and nkey at most one
+// kind is used by a server; which one is the server's business.
 struct NatsOptions {
   // Tried in this order, one per attempt; then the ones that servers tell of. "nats://host:4222",
   // "tls://host", "host:4222", with "user:password@" or "token@" in front of the host where needed.
@@ -30,7 +30,9 @@ struct NatsOptions {
   std::string user;
   std::string password;
   std::string token;
-  std::string creds_file;  // A JWT and an NKey seed, as nsc writes it.
+  std::string creds_file;      // A JWT and an NKey seed, as nsc writes it.
+  std::string nkey;            // The public key of a user.
+  std::string nkey_seed_file;  // Its seed.
   NatsTlsOptions tls;
 
   // One attempt: TCP, INFO, TLS, CONNECT, PONG. Looking up a host name comes on top.

@@ -81,14 +81,22 @@ def error_of_call(error):
 class Api:
     """All unary methods by name, `api.Publish(request)`, and the two streams."""
 
-    def __init__(self, address, timeout_s=10.0):
+    def __init__(self, address, timeout_s=10.0, credentials=None, token=None):
+        """`credentials`: of a channel with TLS. `token`: sent with each call."""
         self.timeout_s = timeout_s
-        self.channel = grpc.insecure_channel(address, options=[
+        options = [
             ("grpc.max_receive_message_length", 64 << 20),
             ("grpc.initial_reconnect_backoff_ms", 50),
             ("grpc.min_reconnect_backoff_ms", 5000),  # The time that one attempt may take.
             ("grpc.max_reconnect_backoff_ms", 200),
-            ("grpc.use_local_subchannel_pool", 1)])
+            ("grpc.use_local_subchannel_pool", 1)]
+        if credentials is None:
+            self.channel = grpc.insecure_channel(address, options)
+        else:
+            if token is not None:
+                credentials = grpc.composite_channel_credentials(
+                    credentials, grpc.access_token_call_credentials(token))
+            self.channel = grpc.secure_channel(address, credentials, options)
         for service, (module, methods) in _SERVICES.items():
             for method in methods:
                 stub = self.channel.unary_unary(

@@ -41,8 +41,9 @@ def parse_headers(block):
 class NatsClient:
     """Synchronous, one thread. Reads only inside its own calls."""
 
-    def __init__(self, port, timeout_s=5.0, **options):
-        """Connects. `options` go into CONNECT, such as user= and pass=."""
+    def __init__(self, port, timeout_s=5.0, tls=None, sign=None, **options):
+        """Connects. `options` go into CONNECT, such as user= and pass=. `tls`: an ssl.SSLContext,
+        where the server wants it. `sign`: gives more options, from the server's nonce."""
         self._timeout_s = timeout_s
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -59,6 +60,10 @@ class NatsClient:
         if op != "INFO":
             raise NatsError(f"expected INFO, got {op}")
         self.info = json.loads(rest)
+        if tls is not None:
+            self._socket = tls.wrap_socket(self._socket, server_hostname="localhost")
+        if sign is not None:
+            options.update(sign(self.info["nonce"]))
         connect = {"verbose": False, "pedantic": False, "lang": "bare", "version": "0",
                    "headers": True, "no_responders": True, "protocol": 1}
         connect.update(options)

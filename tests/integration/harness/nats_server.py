@@ -16,8 +16,10 @@ class NatsServer:
     """One server with its own port and store, which it keeps when it is started again."""
 
     def __init__(self, folder, name="broker", jetstream_enabled=True, config=None,
-                 client_options=None):
-        """`config`: top-level entries of the configuration file, as text by name."""
+                 client_options=None, env=None):
+        """`config`: top-level entries of the configuration file, as text by name. `env`: added to
+        the environment."""
+        self.env = env
         self.port = free_port()
         self.monitor_port = free_port()
         self.name = name
@@ -45,7 +47,7 @@ class NatsServer:
         path = os.path.join(self.folder, "nats.conf")
         with open(path, "w", encoding="utf-8") as f:
             f.writelines(f"{key}: {value}\n" for key, value in entries.items())
-        self.process.spawn(["nats-server", "-c", path])
+        self.process.spawn(["nats-server", "-c", path], self.env)
 
     def start(self):
         self.spawn()

@@ -41,9 +41,13 @@ def binary_path():
 class Router:
     """One routerd with its own ports and pending folder, which it keeps over restarts."""
 
-    def __init__(self, folder, urls=(), name="router", env=None, wrapper=(), **settings):
+    def __init__(self, folder, urls=(), name="router", env=None, wrapper=(), credentials=None,
+                 token=None, **settings):
         """`settings` become flags; None leaves one out. `urls`: of the NATS servers. `env`: added
-        to the environment. `wrapper`: a command that runs routerd, such as strace."""
+        to the environment. `wrapper`: a command that runs routerd, such as strace. `credentials`
+        and `token`: of `self.api`, where the router has TLS."""
+        self._credentials = credentials
+        self._token = token
         self.env = dict(env or {})
         self.wrapper = list(wrapper)
         self.folder = os.path.join(folder, name)
@@ -85,13 +89,21 @@ class Router:
         self.process.spawn(self.command(), self.env)
         if self.api is not None:
             self.api.close()
-        self.api = Api(f"127.0.0.1:{self.grpc_port}")
+        self.api = self.connect(self._credentials, self._token)
 
     def start(self):
         self.spawn()
         wait_until(self._is_up, "/readyz answers 200", 20)
         wait_until(self._takes_calls, "gRPC calls are taken")
         return self
+
+    def connect(self, credentials=None, token=None, **options):
+        """Another client."""
+        return Api(f"127.0.0.1:{self.grpc_port}", credentials=credentials, token=token, **options)
+
+    def hang_up(self):
+        """SIGHUP: reads certificates and rules again."""
+        self.process.signal(signal.SIGHUP)
 
     def _takes_calls(self):
         with socket.create_connection(("127.0.0.1", self.grpc_port), timeout=1):

@@ -43,6 +43,46 @@ TEST_F(SettingsCheckTest, ListensBeyondLoopbackOnlyWhenInsecure) {
                           "it"));
 }
 
+TEST_F(SettingsCheckTest, GrpcListensBeyondLoopbackWithTlsAndAccessControl) {
+  settings_.grpc_listen = "0.0.0.0:50051";
+  settings_.tls_cert_file = settings_.tls_key_file = settings_.tls_client_ca_file = "/t";
+  EXPECT_THAT(CheckSettings(settings_),
+              ElementsAre(HasSubstr("set tls_cert_file and access_file")));
+  settings_.access_file = "/a";
+  EXPECT_THAT(CheckSettings(settings_), IsEmpty());
+  settings_.tls_cert_file = settings_.tls_key_file = settings_.tls_client_ca_file = "";
+  settings_.access_tokens_file = "/t";
+  EXPECT_THAT(CheckSettings(settings_),
+              ElementsAre(HasSubstr("set tls_cert_file and access_file")));
+}
+
+TEST_F(SettingsCheckTest, AccessControlNeedsAWayToKnowSomebody) {
+  settings_.access_file = "/a";
+  EXPECT_THAT(CheckSettings(settings_), ElementsAre(HasSubstr("nobody could be identified")));
+  settings_.access_tokens_file = "/t";
+  EXPECT_THAT(CheckSettings(settings_), IsEmpty());
+  settings_.access_file = "";
+  EXPECT_THAT(CheckSettings(settings_), ElementsAre(StartsWith("access_file: must be set")));
+}
+
+TEST_F(SettingsCheckTest, TokensNeedKeysIssuerAndAudience) {
+  settings_.access_file = "/a";
+  settings_.access_jwt_keys_file = "/k";
+  EXPECT_THAT(CheckSettings(settings_), ElementsAre(StartsWith("access_jwt_keys_file, ")));
+  settings_.access_jwt_issuer = "i";
+  EXPECT_THAT(CheckSettings(settings_), ElementsAre(StartsWith("access_jwt_keys_file, ")));
+  settings_.access_jwt_audience = "a";
+  EXPECT_THAT(CheckSettings(settings_), IsEmpty());
+}
+
+TEST_F(SettingsCheckTest, ServerTlsNeedsCertificateAndKey) {
+  settings_.tls_key_file = "/k";
+  EXPECT_THAT(CheckSettings(settings_), ElementsAre(StartsWith("tls_cert_file, tls_key_file:")));
+  settings_.tls_key_file = "";
+  settings_.tls_client_ca_file = "/c";
+  EXPECT_THAT(CheckSettings(settings_), ElementsAre(StartsWith("tls_client_ca_file:")));
+}
+
 TEST_F(SettingsCheckTest, LoopbackHasManyNames) {
   for (const char* address : {"127.0.0.1:0", "127.9.9.9:65535", "[::1]:50051", "localhost:1"}) {
     settings_.grpc_listen = address;
@@ -80,8 +120,13 @@ TEST_F(SettingsCheckTest, CredentialsComeInOneWay) {
   EXPECT_THAT(CheckSettings(settings_), IsEmpty());
   settings_.nats_creds_file = "/c";
   EXPECT_THAT(CheckSettings(settings_),
-              ElementsAre("nats_user, nats_token_file, nats_creds_file: only one of them can be "
-                          "used"));
+              ElementsAre("nats_user, nats_token_file, nats_creds_file, nats_nkey: only one of "
+                          "them can be used"));
+  settings_.nats_user = settings_.nats_password_file = settings_.nats_creds_file = "";
+  settings_.nats_nkey = "U";
+  EXPECT_THAT(CheckSettings(settings_), ElementsAre(StartsWith("nats_nkey, nats_nkey_seed_file:")));
+  settings_.nats_nkey_seed_file = "/s";
+  EXPECT_THAT(CheckSettings(settings_), IsEmpty());
 }
 
 TEST_F(SettingsCheckTest, TlsOptionsNeedTlsAndEachOther) {

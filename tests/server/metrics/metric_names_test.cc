@@ -45,6 +45,8 @@ TEST(MetricNamesTest, FamiliesAreExactlyThese) {
                                            "process_start_time_seconds gauge",
                                            "process_threads gauge",
                                            "process_virtual_memory_bytes gauge",
+                                           "router_access_denied_total counter",
+                                           "router_access_reloads_total counter",
                                            "router_build_info gauge",
                                            "router_grpc_server_handled_total counter",
                                            "router_grpc_server_handling_seconds histogram",
@@ -96,6 +98,8 @@ TEST(MetricNamesTest, FamiliesAreExactlyThese) {
                                            "router_spool_damaged_records gauge",
                                            "router_spool_errors_total counter",
                                            "router_spool_fsync_seconds histogram",
+                                           "router_tls_certificate_expire_timestamp_seconds gauge",
+                                           "router_tls_reloads_total counter",
                                        }));
 }
 
@@ -128,6 +132,9 @@ TEST(MetricNamesTest, EveryLabelValueIsThereFromTheStart) {
       {"router_nats_delivery_latency_seconds_count{path", {"direct", "queued"}},
       {"router_nats_dead_letters_total{reason",
        {"refused", "no_stream", "too_large", "expired", "attempts", "dropped_oldest"}},
+      {"router_tls_reloads_total{result", {"ok", "failed"}},
+      {"router_access_reloads_total{result", {"ok", "failed"}},
+      {"router_access_denied_total{reason", {"unauthenticated", "method", "subject", "payloads"}},
       {"router_spool_errors_total{op", {"open", "append", "remove", "read", "checkpoint"}},
   };
   for (const auto& [name, values] : expected) {

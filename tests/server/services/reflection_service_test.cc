@@ -26,7 +26,8 @@ class ReflectionServiceTest : public ::testing::Test {
  protected:
   using Stream = grpc::ClientReaderWriter<ServerReflectionRequest, ServerReflectionResponse>;
 
-  ReflectionServiceTest() : service_({"router.v1.PublisherService", "grpc.health.v1.Health"}) {
+  ReflectionServiceTest()
+      : service_({"router.v1.PublisherService", "grpc.health.v1.Health"}, nullptr) {
     // The program's messages register themselves where something of their file is used.
     v1::Message::default_instance();
     grpc::ServerBuilder builder;

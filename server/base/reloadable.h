@@ -1,0 +1,77 @@
+#ifndef ROUTER_SERVER_BASE_RELOADABLE_H_
+#define ROUTER_SERVER_BASE_RELOADABLE_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "server/base/file_stamp.h"
+
+namespace router {
+
+enum class ReloadOutcome { kUnchanged, kReloaded, kFailed };
+
+// What is made of some files as a whole, and made anew when they change: all or nothing. Files that
+// cannot be used leave everything as it was.
+//
+// `current` is thread-safe; Load and Poll are for one thread at a time.
+template <typename T>
+class Reloadable {
+ public:
+  // Reads the files and makes a T of them. Its errors are for people, and name the file.
+  using Loader = std::function<absl::StatusOr<std::shared_ptr<const T>>()>;
+
+  Reloadable(std::vector<std::string> paths, Loader loader)
+      : paths_(std::move(paths)), loader_(std::move(loader)) {}
+
+  // For the first time. Nothing is there after an error.
+  absl::Status Load() {
+    const std::vector<FileStamp> stamps = StampsOf(paths_);
+    absl::StatusOr<std::shared_ptr<const T>> loaded = loader_();
+    if (!loaded.ok()) return loaded.status();
+    loaded_stamps_ = stamps;
+    failed_stamps_.clear();
+    absl::MutexLock lock(&mutex_);
+    current_ = *std::move(loaded);
+    return absl::OkStatus();
+  }
+
+  // Loads again if a file has changed since the last time that it went well, or if `force` is set.
+  // Files that were found wrong are tried again with each call, as they may be half written, or not
+  // valid yet; `*error` says what is wrong, and only once for the same files unless `force` is set:
+  // kFailed, and kUnchanged from then on.
+  ReloadOutcome Poll(bool force, absl::Status* error) {
+    const std::vector<FileStamp> stamps = StampsOf(paths_);
+    if (!force && stamps == loaded_stamps_) return ReloadOutcome::kUnchanged;
+    *error = Load();
+    if (error->ok()) return ReloadOutcome::kReloaded;
+    if (!force && stamps == failed_stamps_) return ReloadOutcome::kUnchanged;
+    failed_stamps_ = stamps;
+    return ReloadOutcome::kFailed;
+  }
+
+  // Null before Load.
+  std::shared_ptr<const T> current() const {
+    absl::MutexLock lock(&mutex_);
+    return current_;
+  }
+
+ private:
+  const std::vector<std::string> paths_;
+  const Loader loader_;
+  std::vector<FileStamp> loaded_stamps_;
+  std::vector<FileStamp> failed_stamps_;
+
+  mutable absl::Mutex mutex_;
+  std::shared_ptr<const T> current_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace router
+
+#endif  // ROUTER_SERVER_BASE_RELOADABLE_H_

@@ -1,0 +1,117 @@
+#include "server/security.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/memory/memory.h"
+
+namespace router {
+namespace {
+
+std::unique_ptr<Reloadable<TlsMaterial>> MakeTls(const TlsFiles& files, Clock* clock) {
+  const auto load = [files, clock]() -> absl::StatusOr<std::shared_ptr<const TlsMaterial>> {
+    absl::StatusOr<TlsMaterial> material = LoadTlsMaterial(files, clock->WallNow());
+    if (!material.ok()) return material.status();
+    return std::make_shared<const TlsMaterial>(*std::move(material));
+  };
+  return std::make_unique<Reloadable<TlsMaterial>>(
+      std::vector<std::string>{files.cert_file, files.key_file, files.client_ca_file}, load);
+}
+
+std::unique_ptr<Reloadable<AccessRules>> MakeRules(const AccessFiles& files) {
+  return std::make_unique<Reloadable<AccessRules>>(
+      std::vector<std::string>{files.access_file, files.tokens_file, files.jwt_keys_file},
+      [files] { return LoadAccessRules(files); });
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Security>> Security::Open(const Options& options, Clock* clock,
+                                                         Logger* log, Metrics* metrics,
+                                                         AuditLog* audit) {
+  auto security = absl::WrapUnique(new Security(options, clock, log, metrics, audit));
+  absl::Status status;
+  if (security->tls_ != nullptr) status.Update(security->tls_->Load());
+  if (security->rules_ != nullptr) status.Update(security->rules_->Load());
+  if (!status.ok()) return status;
+  return security;
+}
+
+Security::Security(const Options& options, Clock* clock, Logger* log, Metrics* metrics,
+                   AuditLog* audit)
+    : log_(log), metrics_(metrics), audit_(audit), denials_(clock, log, metrics, audit) {
+  if (!options.access_files.access_file.empty()) {
+    rules_ = MakeRules(options.access_files);
+    access_ =
+        std::make_unique<AccessControl>([this] { return rules_->current(); }, clock, &denials_);
+  }
+  if (options.tls_files.cert_file.empty()) {
+    grpc_credentials_ = grpc::InsecureServerCredentials();
+    return;
+  }
+  tls_ = MakeTls(options.tls_files, clock);
+  grpc_credentials_ =
+      MakeTlsServerCredentials(options.client_certificates, [this] { return tls_->current(); });
+}
+
+absl::Time Security::certificate_expire_time() const {
+  return tls_ == nullptr ? absl::InfiniteFuture() : tls_->current()->expire_time;
+}
+
+void Security::Poll(bool force) {
+  if (tls_ != nullptr) PollTls(force);
+  if (rules_ != nullptr) PollAccess(force);
+  denials_.Flush();
+}
+
+void Security::PollTls(bool force) {
+  absl::Status error;
+  switch (tls_->Poll(force, &error)) {
+    case ReloadOutcome::kUnchanged:
+      return;
+    case ReloadOutcome::kReloaded:
+      metrics_->tls_reloads.ok.Increment();
+      log_->Event(LogLevel::kInfo, "TLS_RELOADED", "new connections use the new certificate",
+                  {{"expire_time", absl::FormatTime(certificate_expire_time())}});
+      return;
+    case ReloadOutcome::kFailed:
+      metrics_->tls_reloads.failed.Increment();
+      log_->Event(LogLevel::kError, "TLS_RELOAD_FAILED",
+                  "new certificate files cannot be used; the certificate stays as it was",
+                  {{"reason", error.message()}});
+      return;
+  }
+}
+
+void Security::PollAccess(bool force) {
+  absl::Status error;
+  switch (rules_->Poll(force, &error)) {
+    case ReloadOutcome::kUnchanged:
+      return;
+    case ReloadOutcome::kReloaded:
+      metrics_->access_reloads.ok.Increment();
+      log_->Event(LogLevel::kInfo, "ACCESS_RELOADED", "new rules of access are in force");
+      break;
+    case ReloadOutcome::kFailed:
+      metrics_->access_reloads.failed.Increment();
+      log_->Event(LogLevel::kError, "ACCESS_RELOAD_FAILED",
+                  "new rules of access cannot be used; they stay as they were",
+                  {{"reason", error.message()}});
+      break;
+  }
+  AuditReload(error);
+}
+
+void Security::AuditReload(const absl::Status& outcome) {
+  AuditEvent event;
+  event.actor = "router";
+  event.method = "ReloadAccess";
+  event.reason = "the files of access control have changed, or a signal said so";
+  event.detail = outcome.ok() ? "new rules" : std::string(outcome.message());
+  event.outcome = absl::StatusCodeToString(outcome.code());
+  // The log has it too.
+  audit_->Record(std::move(event)).status().IgnoreError();
+}
+
+}  // namespace router

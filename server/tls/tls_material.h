@@ -1,0 +1,34 @@
+#ifndef ROUTER_SERVER_TLS_TLS_MATERIAL_H_
+#define ROUTER_SERVER_TLS_TLS_MATERIAL_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace router {
+
+// The files of a TLS server, all PEM.
+struct TlsFiles {
+  std::string cert_file;  // The server's certificate, and those between it and its authority.
+  std::string key_file;   // Its private key, not encrypted.
+  std::string
+      client_ca_file;  // The authorities of clients' certificates; empty: none are asked for.
+};
+
+// Their content, checked. Holds a secret: never print it.
+struct TlsMaterial {
+  std::string certificate_chain;
+  std::string private_key;
+  std::string client_authorities;
+  absl::Time expire_time;  // Of the server's certificate.
+};
+
+// Reads the files. OK proves that key and certificate belong together, that the certificate is
+// valid at `now`, and that there is an authority in `client_ca_file`, where one is named.
+// INVALID_ARGUMENT names the file and never shows what is in it.
+absl::StatusOr<TlsMaterial> LoadTlsMaterial(const TlsFiles& files, absl::Time now);
+
+}  // namespace router
+
+#endif  // ROUTER_SERVER_TLS_TLS_MATERIAL_H_

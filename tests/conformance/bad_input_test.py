@@ -1,0 +1,235 @@
+"""What bad input gets, on every way in, from a router with TLS and access control."""
+
+import unittest
+
+import grpc
+from router.v1 import admin_pb2
+from router.v1 import message_pb2
+from router.v1 import publisher_pb2
+
+from harness import contract
+from harness import jetstream
+from harness.api import RouterError
+from harness.bad_input import (BAD_HEADERS, BAD_IDS, BAD_SUBJECTS, INJECTED_HEADER,
+                               INJECTED_SUBJECT, RESERVED_SUBJECTS)
+from harness.waiting import wait_until
+from secure_router import SecureRouterTestCase
+
+_MAX_PAYLOAD = 1 << 20
+
+# (code, reason, fields of a message).
+TABLE = (
+    [("INVALID_ARGUMENT", "SUBJECT_INVALID", {"subject": s}) for s in BAD_SUBJECTS]
+    + [("PERMISSION_DENIED", "SUBJECT_RESERVED", {"subject": s}) for s in RESERVED_SUBJECTS]
+    + [("INVALID_ARGUMENT", "HEADER_INVALID", {"headers": h}) for h in BAD_HEADERS]
+    + [("INVALID_ARGUMENT", "MESSAGE_ID_INVALID", {"message_id": i}) for i in BAD_IDS]
+    + [("INVALID_ARGUMENT", "PAYLOAD_TOO_LARGE", {"payload": b"x" * (_MAX_PAYLOAD + 1)}),
+       ("INVALID_ARGUMENT", "PAYLOAD_TOO_LARGE",
+        {"payload": b"x" * (_MAX_PAYLOAD - 100), "headers": {"k": "v" * 200}}),
+       ("INVALID_ARGUMENT", "ORDERING_KEY_INVALID", {"ordering_key": "k" * 256}),
+       ("INVALID_ARGUMENT", "GUARANTEE_INVALID", {"guarantee": 9})])
+
+
+class BadInputTest(SecureRouterTestCase):
+
+    def message(self, **fields):
+        fields.setdefault("subject", "test.a")
+        return message_pb2.Message(**fields)
+
+    def publish_ways(self):
+        return (("unary", self.publish), ("batch", self.publish_batch),
+                ("stream", self.publish_stream))
+
+    def dead_letters(self):
+        return self.router.api.ListDeadLetters(admin_pb2.ListDeadLettersRequest()).dead_letters
+
+    def pause(self):
+        self.router.api.PauseDelivery(admin_pb2.PauseDeliveryRequest(reason="test"))
+
+    def resume(self):
+        self.router.api.ResumeDelivery(admin_pb2.ResumeDeliveryRequest(reason="test"))
+
+    def assert_whole_table(self):
+        for code, reason, fields in TABLE:
+            for way, publish in self.publish_ways():
+                with self.subTest(way=way, **{k: repr(v)[:60] for k, v in fields.items()}):
+                    error = publish(self.router.api, self.message(**fields))
+                    self.assert_error(error, code, reason)
+
+    def test_every_row_on_every_way(self):
+        self.start_secure()
+        self.assert_whole_table()
+        self.assertEqual(self.broker.message_count("TEST"), 0)
+        # The way that dead letters take: nothing of it is queued, so nothing becomes one, and
+        # putting all of them back delivers nothing.
+        self.pause()
+        self.assert_whole_table()
+        self.assertEqual(self.pending(), [])
+        self.assertEqual(list(self.dead_letters()), [])
+        self.resume()
+        answer = self.router.api.RedriveDeadLetters(
+            admin_pb2.RedriveDeadLettersRequest(filter="*", reason="test"))
+        self.assertEqual(answer.redriven_count, 0)
+        self.assertEqual(self.broker.message_count("TEST"), 0)
+        self.assertEqual(self.router.metric("router_nats_connection_lost_total"), 0)
+        self.assertEqual(self.router.metric("router_nats_publish_total"), 0)
+        self.assertEqual(self.router.metric("router_messages_unaccounted"), 0)
+        contract.check_alive(self, self.router)
+
+    def test_redrive_has_a_table_of_its_own(self):
+        self.start_secure()
+        for code, reason, fields in (
+                ("INVALID_ARGUMENT", "FILTER_REQUIRED", {"reason": "test"}),
+                ("INVALID_ARGUMENT", "REASON_REQUIRED", {"filter": "*"}),
+                ("INVALID_ARGUMENT", "REASON_REQUIRED", {"filter": "*", "reason": "x" * 4097}),
+                ("INVALID_ARGUMENT", "REQUEST_ID_INVALID",
+                 {"filter": "*", "reason": "test", "request_id": "x" * 129}),
+                ("INVALID_ARGUMENT", "FIELD_INVALID",
+                 {"filter": "*", "reason": "test", "limit": -1}),
+                ("INVALID_ARGUMENT", "FILTER_INVALID",
+                 {"filter": INJECTED_SUBJECT, "reason": "test"}),
+                ("INVALID_ARGUMENT", "FILTER_INVALID",
+                 {"filter": "no_such_field = 1", "reason": "test"})):
+            with self.subTest(**{k: repr(v)[:60] for k, v in fields.items()}):
+                self.assert_error(self.error_of(
+                    self.router.api.RedriveDeadLetters,
+                    admin_pb2.RedriveDeadLettersRequest(**fields)), code, reason)
+
+    def test_the_two_known_injections_change_nothing(self):
+        self.start_secure()
+        good = self.message(payload=b"kept")
+        for _ in range(5):
+            self.assertIsNone(self.publish(self.router.api, good))
+        before = self.broker.dump("TEST")
+        self.assertEqual(len(before), 5)
+        for fields in ({"subject": INJECTED_SUBJECT}, {"headers": INJECTED_HEADER},
+                       {"headers": {"k": "v\r\nNats-Rollup: all"}},
+                       {"message_id": "x\r\nNats-Rollup: all"},
+                       {"headers": {"Nats-Rollup": "all"}},
+                       {"subject": "$JS.API.STREAM.PURGE.TEST"}):
+            for guarantee in (message_pb2.GUARANTEE_STORED, message_pb2.GUARANTEE_RECEIVED):
+                for way, publish in self.publish_ways():
+                    with self.subTest(way=way, fields=fields):
+                        error = publish(self.router.api,
+                                        self.message(guarantee=guarantee, **fields))
+                        self.assertIsNotNone(error)
+        self.assert_error(self.redrive(self.router.api, INJECTED_SUBJECT),
+                          "INVALID_ARGUMENT", "FILTER_INVALID")
+        after = self.broker.dump("TEST")
+        self.assertEqual([(m.sequence, m.subject, m.payload, m.headers) for m in after],
+                         [(m.sequence, m.subject, m.payload, m.headers) for m in before])
+        # Both are real: given to the broker as they are, the one purges, the other deletes.
+        with self.broker.client() as client:
+            jetstream.update_stream(client, "TEST", allow_rollup_hdrs=True)
+            client.publish("test.a", b"x", headers=INJECTED_HEADER)
+            client.flush()
+        wait_until(lambda: self.broker.message_count("TEST") == 1, "it has purged the stream")
+        with self.broker.client() as client:
+            client.publish(INJECTED_SUBJECT)
+            client.flush()
+
+        def is_gone():
+            with self.broker.client() as client:
+                try:
+                    jetstream.stream_info(client, "TEST")
+                except jetstream.JetStreamError:
+                    return True
+            return False
+        wait_until(is_gone, "it has deleted the stream")
+
+    def test_message_id_of_another_message(self):
+        self.start_secure()
+        self.assertIsNone(self.publish(self.router.api,
+                                       self.message(message_id="once", payload=b"first")))
+        for way, publish in self.publish_ways():
+            with self.subTest(way=way):
+                self.assert_error(
+                    publish(self.router.api, self.message(message_id="once", payload=b"other")),
+                    "ALREADY_EXISTS", "MESSAGE_ID_CONFLICT")
+        self.assertEqual(self.broker.message_count("TEST"), 1)
+
+    def test_full_queue(self):
+        self.start_secure(nats_max_pending_operations=2)
+        self.pause()
+        for _ in range(2):
+            self.assertIsNone(self.publish(self.router.api, self.message()))
+        for way, publish in self.publish_ways():
+            with self.subTest(way=way):
+                error = publish(self.router.api, self.message())
+                self.assert_error(error, "RESOURCE_EXHAUSTED", "PENDING_QUEUE_FULL")
+                self.assertGreater(error.retry_delay_s, 0)
+
+    def test_more_than_the_receive_limit(self):
+        self.start_secure(grpc_max_receive_bytes=65536)
+        message = self.message(payload=b"x" * 100_000)
+        for way, publish in self.publish_ways():
+            with self.subTest(way=way):
+                error = publish(self.connection(), message)
+                self.assertEqual(error.code, grpc.StatusCode.RESOURCE_EXHAUSTED, error)
+        self.assert_good_caller_goes_on()
+
+    def test_batch_sizes(self):
+        self.start_secure()
+        many = [self.message()] * 10_001
+        for messages in ([], many):
+            self.assert_error(self.error_of(
+                self.router.api.PublishBatch,
+                publisher_pb2.PublishBatchRequest(messages=messages)),
+                "INVALID_ARGUMENT", "BATCH_INVALID")
+            with self.assertRaises(grpc.RpcError) as caught:
+                list(self.router.api.publish_stream(iter([
+                    publisher_pb2.PublishStreamRequest(messages=messages)]), 10))
+            self.assertEqual(caught.exception.code(), grpc.StatusCode.INVALID_ARGUMENT)
+        self.assertEqual(self.broker.message_count("TEST"), 0)
+
+    def test_malformed_calls(self):
+        self.start_secure()
+        for path, body, code in (
+                ("PublisherService/Publish", b"\xff\xff\xff", None),
+                ("PublisherService/PublishBatch", b"\xff\xff\xff", None),
+                ("PublisherService/Publish", b"\x0a\x05\x0a\x03\xff\xfe\xfd", None),
+                ("AdminService/RedriveDeadLetters", b"\xff\xff\xff", None),
+                ("PublisherService/NoSuchMethod", b"", grpc.StatusCode.UNIMPLEMENTED),
+                ("NoSuchService/Publish", b"", grpc.StatusCode.UNIMPLEMENTED)):
+            with self.subTest(path=path):
+                with self.assertRaises(grpc.RpcError) as caught:
+                    self.connection().channel.unary_unary(f"/router.v1.{path}")(body, timeout=5)
+                self.assertNotEqual(caught.exception.code(), grpc.StatusCode.DEADLINE_EXCEEDED)
+                if code:
+                    self.assertEqual(caught.exception.code(), code)
+        # The frame ends the stream; what is in it gets no answer.
+        answers = list(self.connection().channel.stream_stream(
+            "/router.v1.PublisherService/PublishStream")(iter([b"\xff\xff"]), timeout=5))
+        self.assertEqual(answers, [])
+        with self.assertRaises(grpc.RpcError):
+            self.connection().channel.unary_unary("/router.v1.PublisherService/Publish")(
+                b"", timeout=5, metadata=[("big", "x" * 20_000)])
+        self.assert_good_caller_goes_on()
+
+    def test_deadline_that_has_passed(self):
+        self.start_secure()
+        self.broker.stop_running()
+        message = self.message(guarantee=message_pb2.GUARANTEE_STORED)
+        try:
+            result = self.router.api.Publish(publisher_pb2.PublishRequest(message=message),
+                                             0.05).result
+            self.assertEqual(result.outcome, message_pb2.PUBLISH_OUTCOME_QUEUED, "just in time")
+        except RouterError as e:
+            self.assertEqual(e.code, grpc.StatusCode.DEADLINE_EXCEEDED)
+        self.broker.go_on()
+        self.router.wait_connected()
+        self.assert_good_caller_goes_on()
+
+    def connection(self):
+        """The operator's, on a connection of its own, which bad input may cost."""
+        api = self.router.connect(self.settings["credentials"])
+        self.addCleanup(api.close)
+        return api
+
+    def assert_good_caller_goes_on(self):
+        self.assertIsNone(self.publish(self.router.api, self.message()))
+        contract.check_alive(self, self.router)
+
+
+if __name__ == "__main__":
+    unittest.main()

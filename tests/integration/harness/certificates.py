@@ -1,0 +1,71 @@
+"""Certificates made for a test, by openssl."""
+
+import os
+import subprocess
+
+import grpc
+
+LOOPBACK = "DNS:localhost,IP:127.0.0.1"
+
+
+def _openssl(*arguments):
+    subprocess.run(("openssl",) + arguments, check=True, capture_output=True)
+
+
+class Certificate:
+    """A certificate and its key, as files."""
+
+    def __init__(self, cert_file, key_file):
+        self.cert_file = cert_file
+        self.key_file = key_file
+
+    def read(self):
+        """(key, certificate), as bytes."""
+        with open(self.key_file, "rb") as key, open(self.cert_file, "rb") as cert:
+            return key.read(), cert.read()
+
+    def replace(self, other):
+        """Puts the files of `other` in the place of these, one after the other."""
+        for source, target in ((other.key_file, self.key_file),
+                               (other.cert_file, self.cert_file)):
+            with open(source, "rb") as f, open(target + ".new", "wb") as new:
+                new.write(f.read())
+            os.rename(target + ".new", target)
+
+
+class Authority:
+    """Signs certificates."""
+
+    def __init__(self, folder, name="authority"):
+        self._folder = os.path.join(folder, name)
+        os.makedirs(self._folder)
+        self._serial = 0
+        self.ca_file = self._path("ca.pem")
+        _openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                 "-days", "2", "-subj", f"/CN={name}", "-keyout", self._path("ca.key"),
+                 "-out", self.ca_file)
+
+    def _path(self, name):
+        return os.path.join(self._folder, name)
+
+    def issue(self, common_name, san="", days=2):
+        """A certificate; `days` -1: one that has expired. `san` as openssl writes it."""
+        self._serial += 1
+        base = self._path(str(self._serial))
+        _openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                 "-subj", f"/CN={common_name}", "-keyout", base + ".key", "-out", base + ".csr")
+        with open(base + ".ext", "w", encoding="ascii") as f:
+            f.write("keyUsage = digitalSignature\n" + (f"subjectAltName = {san}\n" if san else ""))
+        _openssl("x509", "-req", "-in", base + ".csr", "-CA", self.ca_file,
+                 "-CAkey", self._path("ca.key"), "-set_serial", str(self._serial),
+                 "-days", str(days), "-extfile", base + ".ext", "-out", base + ".pem")
+        return Certificate(base + ".pem", base + ".key")
+
+    def read(self):
+        with open(self.ca_file, "rb") as f:
+            return f.read()
+
+    def credentials(self, certificate=None):
+        """Of a client that trusts this authority, and shows `certificate`."""
+        key, cert = certificate.read() if certificate else (None, None)
+        return grpc.ssl_channel_credentials(self.read(), key, cert)
