@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes the passwords for docker-compose.yml, in the folder secrets/ beside it: those that are not there
-# yet. Run it again to fill a gap; remove a file first to get another one.
+# yet. Run it again to fill a gap; remove a file first to get another one. A new password of NATS also makes
+# nats_users.conf anew; restart nats and router then.
 set -eu
 umask 077
 cd "$(dirname "$0")"
@@ -12,9 +13,12 @@ for name in nats_router_password nats_admin_password grafana_admin_password; do
   [ -s "secrets/$name" ] || new_password >"secrets/$name"
 done
 
+has_password() { grep -qF "\"$(cat "secrets/$1")\"" secrets/nats_users.conf; }
+
 # The router needs to publish, to look up streams, and to read what a stream has got of it; never to delete
 # or purge.
-if [ ! -s secrets/nats_users.conf ]; then
+if [ ! -s secrets/nats_users.conf ] || ! has_password nats_router_password || ! has_password nats_admin_password; then
+  rm -f secrets/nats_users.conf
   cat >secrets/nats_users.conf <<END
 authorization {
   users = [
@@ -45,4 +49,5 @@ done
 # The containers run as users of their own, who have to read the files; nobody else gets into the folder.
 chmod 700 secrets
 chmod 755 secrets/alertmanager
-find secrets -type f -exec chmod 444 {} +
+find secrets -maxdepth 1 -type f -exec chmod 444 {} +
+find secrets/alertmanager -type f -exec chmod 644 {} +

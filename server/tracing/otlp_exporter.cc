@@ -91,7 +91,7 @@ void OtlpExporter::ExportBatch(absl::Span<const Span> batch) {
     }
     metrics_->otlp_export_failures_total.Increment();
     if (attempt == kAttemptsMax || !MayBeTriedAgain(result)) break;
-    // Once the router stops there is time for one attempt, not for waiting.
+    // Once the router stops there is time for one attempt, not for waiting: a batch that waits then is dropped.
     if (WaitSteadily(stopping_, std::min(kRetryDelayMax, std::max(delay, result.retry_after)))) {
       break;
     }

@@ -7,6 +7,7 @@ import tempfile
 import unittest
 
 from monitoring import shipped
+from monitoring.timescale import milliseconds
 
 CONFIG = shipped.ALERTMANAGER / "alertmanager.yml"
 ROUTES = {
@@ -58,6 +59,14 @@ class AlertmanagerTest(unittest.TestCase):
             _, output, _ = amtool("config", "routes", "test", f"--config.file={CONFIG}",
                                   f"alertname={name}", f"severity={severity}")
             self.assertEqual(output.strip(), by_severity[severity], name)
+
+    def test_the_dead_mans_switch_is_told_every_minute(self):
+        route, = (r for r in shipped.load_yaml(CONFIG)["route"]["routes"]
+                  if r["receiver"] == "deadman")
+        self.assertEqual(route["group_interval"], "1m")
+        # Looked at once in group_interval, a little early or late: it must be due each time.
+        self.assertLess(milliseconds(route["repeat_interval"]),
+                        milliseconds(route["group_interval"]))
 
     def test_the_kinds_of_receivers(self):
         kinds = {key for receiver in shipped.load_yaml(CONFIG)["receivers"] for key in receiver}

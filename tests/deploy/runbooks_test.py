@@ -19,6 +19,11 @@ _OTHERS = ("up", "ALERTS", "prometheus_notifications_errors_total")
 _OF_EVERY_EVENT = ("timestamp", "level", "message", "error_code", "error_tag")
 _GROUPS = ("pending", "dlq", "failopen", "delivery", "audit", "config", "spool")
 
+# What begins a fault in a rehearsal, what ends it, and what has to stand between.
+_FAULTS = (("/SetFault", "/ClearFaults"), ("kill -STOP", "kill -CONT"),
+           ("delivery pause", "delivery resume"), ("failopen enable", "failopen disable"))
+_WAITED = re.compile(r"^# \d+ minutes later, when the alert has come:$", re.MULTILINE)
+
 
 def help_of(command):
     done = subprocess.run([shipped.routerctl(), *command, "--help"], capture_output=True, text=True,
@@ -136,6 +141,19 @@ class RunbooksTest(unittest.TestCase):
                 self.assertEqual(json.loads(body).keys(), {"fault"})
                 count += 1
         self.assertGreater(count, 8)
+
+    def test_rehearsals_wait_for_the_alert_before_they_end_the_fault(self):
+        count = 0
+        for name, book in self.books.items():
+            text = "".join(book.blocks("Rehearsal"))
+            for begin, end in _FAULTS:
+                # A dead letter comes of going on.
+                if begin in text and (name, end) != ("RouterNATSDeadLettersGrowing", "delivery resume"):
+                    between = text.partition(begin)[2].partition(end)
+                    self.assertTrue(between[1], f"{name}: nothing ends {begin}")
+                    self.assertRegex(between[0], _WAITED, name)
+                    count += 1
+        self.assertGreater(count, 12)
 
     def test_rehearsals_exist(self):
         scenarios = {s.name: set(s.alerts + s.lasting + s.inhibited) for s in SCENARIOS}

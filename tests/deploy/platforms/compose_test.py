@@ -199,6 +199,9 @@ class SecretsTest(unittest.TestCase):
         with open(os.path.join(self.compose, "secrets", name), encoding="utf-8") as f:
             return f.read()
 
+    def run_again(self):
+        subprocess.run([os.path.join(self.compose, "secrets.sh")], check=True, capture_output=True)
+
     def test_each_is_long_and_different(self):
         found = {self.read(n) for n in ("nats_router_password", "nats_admin_password",
                                         "grafana_admin_password")}
@@ -213,8 +216,22 @@ class SecretsTest(unittest.TestCase):
         names = ("nats_router_password", "nats_admin_password", "grafana_admin_password",
                  "nats_users.conf")
         before = [self.read(name) for name in names]
-        subprocess.run([os.path.join(self.compose, "secrets.sh")], check=True, capture_output=True)
+        self.run_again()
         self.assertEqual([self.read(name) for name in names], before)
+
+    def test_a_password_that_was_removed_is_new_everywhere(self):
+        for name in ("nats_router_password", "nats_admin_password"):
+            before, users = self.read(name), self.read("nats_users.conf")
+            self.assertIn(f'"{before}"', users)
+            os.remove(os.path.join(self.compose, "secrets", name))
+            self.run_again()
+            self.assertNotEqual(self.read(name), before)
+            self.assertEqual(self.read("nats_users.conf"), users.replace(before, self.read(name)))
+
+    def test_what_the_operator_fills_can_be_written_by_its_owner_alone(self):
+        for name in os.listdir(os.path.join(self.compose, "secrets/alertmanager")):
+            path = os.path.join(self.compose, "secrets/alertmanager", name)
+            self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o644, name)
 
     def test_git_and_docker_pass_them_over(self):
         for name in (".gitignore", ".dockerignore"):
