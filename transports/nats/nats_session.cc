@@ -214,6 +214,7 @@ void NatsSession::WriteNow(SteadyTime now) {
 }
 
 void NatsSession::ReadIn(SteadyTime now) {
+  if (closed_) return;
   connection_->Read();
   liveness_.Received(now);
   HandleReplies(now);

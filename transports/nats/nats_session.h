@@ -63,7 +63,7 @@ class NatsSession {
   // Gives what was sent to the socket.
   Sleep WriteOut(const std::deque<Delivery*>& queue);
 
-  // Handles what has come in. Call when the socket is readable.
+  // Handles what has come in. Call when the socket is readable; does nothing once this is closed.
   void ReadIn(SteadyTime now);
 
   // Whether there is something that only the thread of the session does: what is settled and not
