@@ -1,10 +1,13 @@
 """A child process that does not outlive the test."""
 
 import atexit
+import glob
 import os
 import signal
 import subprocess
 import threading
+
+from harness.waiting import wait_until
 
 _alive = set()
 _lock = threading.Lock()
@@ -46,8 +49,15 @@ class ChildProcess:
         self._process.send_signal(number)
 
     def stop_running(self):
-        """SIGSTOP: alive, and silent."""
+        """SIGSTOP: alive, and silent when this returns. The signal alone is not enough: its threads stop
+        one after the other, and may answer until then."""
         self.signal(signal.SIGSTOP)
+        wait_until(lambda: set(self._thread_states()) == {"T"}, "every thread has stopped")
+
+    def _thread_states(self):
+        for stat in glob.glob(f"/proc/{self._process.pid}/task/*/stat"):
+            with open(stat, encoding="utf-8") as f:
+                yield f.read().rpartition(")")[2].split()[0]
 
     def go_on(self):
         self.signal(signal.SIGCONT)
