@@ -27,7 +27,8 @@ class RunbookCommandsTest(unittest.TestCase):
         stack.router.wait_connected()
         wait_until(lambda: stack.prometheus.query("job:router_publish_errors:ratio_rate5m"),
                    "rules have run", 30)
-        wait_until(lambda: stack.alertmanager.get("/api/v2/alerts"), "an alert has come", 30)
+        # The first time it may meet no Alertmanager; Prometheus sends it again after a minute.
+        wait_until(lambda: stack.alertmanager.get("/api/v2/alerts"), "an alert has come", 90)
 
     def script(self, block):
         """The block, with this machine's ports and folders, and the log of this router."""
