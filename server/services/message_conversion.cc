@@ -82,6 +82,15 @@ void MessageIdSource::Append(std::string* ids) {
   ids->append(digits, sizeof(digits));
 }
 
+size_t SpaceUsed(const v1::Message& message) {
+  size_t bytes = sizeof(message) + message.subject().capacity() + message.payload().capacity() +
+                 message.message_id().capacity() + message.ordering_key().capacity();
+  for (const auto& header : message.headers()) {
+    bytes += sizeof(header) + header.first.capacity() + header.second.capacity();
+  }
+  return bytes;
+}
+
 void FillOperations(absl::Span<const v1::Message* const> messages, int64_t max_payload_bytes,
                     absl::Time now, MessageIdSource* ids, OperationStorage* storage,
                     PublishBatch* batch) {

@@ -50,6 +50,9 @@ struct OperationStorage {
   }
 };
 
+// About how much memory a message takes. (protobuf's own SpaceUsedLong goes by way of reflection.)
+size_t SpaceUsed(const v1::Message& message);
+
 // Validates `messages` and makes them the operations of `batch`, which has one for each. Those that
 // are not valid get the outcome kRejected. `messages` and `storage` must outlive the batch,
 // unchanged.

@@ -200,9 +200,10 @@ class UnaryCall final : public PublishBatch {
 
   // Whether it has taken more memory than a handler may keep that waits for another call.
   bool IsLarge() {
-    return request_.SpaceUsedLong() + response_.SpaceUsedLong() + storage_.SpaceUsed() +
-               operations().capacity() * sizeof(Operation) >
-           Method::kKeptBytesMax;
+    size_t bytes = storage_.SpaceUsed() + response_.ByteSizeLong() +
+                   operations().capacity() * (sizeof(Operation) + sizeof(v1::PublishResult));
+    for (const v1::Message* message : Method::MessagesOf(request_)) bytes += SpaceUsed(*message);
+    return bytes > Method::kKeptBytesMax;
   }
 
   PublisherContext* const context_;

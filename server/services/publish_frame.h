@@ -37,8 +37,9 @@ class PublishFrame final : public PublishBatch {
 
   // The memory that it takes.
   size_t SpaceUsed() {
-    return request.SpaceUsedLong() + storage.SpaceUsed() +
-           operations().capacity() * sizeof(Operation);
+    size_t bytes = storage.SpaceUsed() + operations().capacity() * sizeof(Operation);
+    for (const v1::Message& message : request.messages()) bytes += router::SpaceUsed(message);
+    return bytes;
   }
 
   v1::PublishStreamRequest request;

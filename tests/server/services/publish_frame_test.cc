@@ -30,7 +30,8 @@ TEST(PublishFramePoolTest, GivesBackTheFrameThatItWasGiven) {
   std::unique_ptr<PublishFrame> frame = FrameOf(10, 100);
   PublishFrame* const given = frame.get();
   pool.Give(std::move(frame));
-  EXPECT_EQ(pool.Take().get(), given);
+  const std::unique_ptr<PublishFrame> taken = pool.Take();
+  EXPECT_EQ(taken.get(), given);
   EXPECT_NE(pool.Take().get(), given);
 }
 
