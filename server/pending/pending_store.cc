@@ -167,7 +167,6 @@ void PendingStore::NoteSynced() {
 
 // Without the mark the commit stands all the same; only damage to it would go unnoticed.
 void PendingStore::WriteMark() {
-  marked_commit_ = committed_.commit_number;
   const absl::Status status = mark_.Write({committed_.commit_number, committed_.last_sequence,
                                            committed_.record_count, RecordTable::kFormatVersion},
                                           next_has_appends_);
@@ -212,9 +211,10 @@ absl::Status PendingStore::Checkpoint(int mode) {
   absl::Status status = database_->Checkpoint(mode);
   if (!status.ok()) return Fail("checkpoint", status);
   committed_log_bytes_ = 0;
+  const bool is_mark_behind = !all_synced();
   NoteSynced();
   next_has_appends_ = false;
-  if (marked_commit_ < committed_.commit_number) WriteMark();  // All of it is synced now.
+  if (is_mark_behind) WriteMark();
   return status;
 }
 
@@ -240,9 +240,7 @@ absl::Status PendingStore::ReadError(const absl::Status& status) {
 }
 
 void PendingStore::Close() {
-  if (is_open() && marked_commit_ < committed_.commit_number) {
-    Checkpoint(SQLITE_CHECKPOINT_PASSIVE).IgnoreError();
-  }
+  if (is_open() && !all_synced()) SyncRemovals().IgnoreError();
   table_.reset();
   database_.reset();
   lock_.reset();

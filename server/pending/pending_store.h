@@ -154,9 +154,9 @@ class PendingStore {
   QueueState committed_;
   QueueState next_;  // Inside a transaction: what it will leave.
   bool next_has_appends_ = false;
-  Sync sync_ = Sync::kNow;      // What the connection is set to.
-  uint64_t marked_commit_ = 0;  // The last one that WriteMark was called for.
-  // As of the last commit that is synced, and how long the log was then.
+  Sync sync_ = Sync::kNow;  // What the connection is set to.
+  // As of the last commit that is synced, which is what the mark says, and how long the log was
+  // then.
   QueueState synced_;
   absl::optional<int64_t> synced_log_bytes_;
   bool went_back_ = false;

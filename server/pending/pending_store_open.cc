@@ -126,7 +126,6 @@ absl::Status PendingStore::OpenDatabase() {
   database_ = *std::move(database);
   table_ = *std::move(table);
   committed_ = *state;
-  marked_commit_ = committed_.commit_number;
   committed_log_bytes_.reset();
   NoteSynced();
   return absl::OkStatus();

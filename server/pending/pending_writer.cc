@@ -131,7 +131,6 @@ absl::Status PendingWriter::RunTransaction(const PendingInbox& work, bool with_a
   if (!status.ok()) return status;
   for (uint64_t sequence : delivered_) unsynced_.push_back(claimed_[sequence]);
   delivered_.clear();
-  if (store_.all_synced()) unsynced_.clear();
   Apply(*changes);
   return status;
 }

@@ -223,7 +223,8 @@ SqlitePendingQueue::Phase SqlitePendingQueue::WaitForWork(PendingInbox* work) {
   absl::Duration wait = absl::InfiniteDuration();
   if (has_damage) wait = kDamageRefreshPeriod;
   if (writer_.failing() && !closed_) wait = std::min(wait, writer_.UntilRetry());
-  if (quiet_at_ != SteadyTime::max()) wait = std::min(wait, UntilQuiet());
+  // A failing disk, or a closed one, has its own time.
+  if (quiet_at_ != SteadyTime::max() && !writer_.failing()) wait = std::min(wait, UntilQuiet());
   mutex_.AwaitWithTimeout(has_work, wait);
   std::swap(inbox_, *work);
   if (ending_) return Phase::kEnding;

@@ -137,7 +137,7 @@ class UnaryCall final : public PublishBatch {
     queue_->unanswered_calls.fetch_add(1, std::memory_order_relaxed);
     start_time = context_->clock->SteadyNow();
     trace_ = PublishTrace::Begin(ReadCallerTrace(rpc_->server_context), context_->spans);
-    absl::Status checked = AdmitCaller();
+    absl::Status checked = AdmitCaller(*context_, rpc_->server_context, Method::Rule(), &caller_);
     if (checked.ok()) checked = Method::Check(request_);
     if (!checked.ok()) {
       Reset(0);
@@ -147,21 +147,8 @@ class UnaryCall final : public PublishBatch {
     Reset(messages.size());
     storage_.Clear();
     caller_deadline = CallerDeadline(rpc_->server_context, start_time);
-    if (trace_ != nullptr) storage_.trace_headers = trace_->headers();
-    FillOperations(messages, context_->transport->max_payload_bytes(), context_->clock->WallNow(),
-                   &context_->ids, &storage_, this);
-    if (caller_.has_value()) {
-      context_->access->RejectSubjects(*caller_, Method::Rule()->method, this);
-    }
+    MakeOperations(context_, messages, {Method::Rule(), caller_, trace_.get()}, &storage_, this);
     queue_->Publish(this);
-  }
-
-  absl::Status AdmitCaller() {
-    if (context_->access == nullptr) return absl::OkStatus();
-    absl::StatusOr<Caller> caller = Admit(context_->access, rpc_->server_context, Method::Rule());
-    if (!caller.ok()) return caller.status();
-    caller_ = *std::move(caller);
-    return absl::OkStatus();
   }
 
   // Called by the thread that settled the last message. Among many calls the queue's thread
@@ -224,6 +211,25 @@ class UnaryCall final : public PublishBatch {
 void AwaitUnaryCalls(PublishQueue* queue) {
   UnaryCall<PublishMethod>::Fill(queue, PublishMethod::kWaiting.enough);
   UnaryCall<PublishBatchMethod>::Fill(queue, PublishBatchMethod::kWaiting.enough);
+}
+
+absl::Status AdmitCaller(const PublisherContext& context, const grpc::ServerContext& server_context,
+                         const MethodRule* rule, absl::optional<Caller>* caller) {
+  if (context.access == nullptr) return absl::OkStatus();
+  absl::StatusOr<Caller> admitted = Admit(context.access, server_context, rule);
+  if (!admitted.ok()) return admitted.status();
+  *caller = *std::move(admitted);
+  return absl::OkStatus();
+}
+
+void MakeOperations(PublisherContext* context, absl::Span<const v1::Message* const> messages,
+                    const PublishOrigin& origin, OperationStorage* storage, PublishBatch* batch) {
+  if (origin.trace != nullptr) storage->trace_headers = origin.trace->headers();
+  FillOperations(messages, context->transport->max_payload_bytes(), context->clock->WallNow(),
+                 &context->ids, storage, batch);
+  if (origin.caller.has_value()) {
+    context->access->RejectSubjects(*origin.caller, origin.rule->method, batch);
+  }
 }
 
 absl::Status CheckBatchSize(int64_t message_count) {

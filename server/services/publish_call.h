@@ -4,6 +4,11 @@
 #include <grpcpp/server_context.h>
 
 #include "absl/status/status.h"
+#include "absl/types/optional.h"
+#include "absl/types/span.h"
+#include "server/services/call_access.h"
+#include "server/services/message_conversion.h"
+#include "server/services/publish_trace.h"
 #include "server/services/publisher_service.h"
 
 namespace router {
@@ -17,6 +22,24 @@ void AwaitPublishStream(PublishQueue* queue);
 
 // For the rules of access control.
 inline constexpr char kPublisherService[] = "router.v1.PublisherService";
+
+// Lets the caller in to the method: `*caller` says who it is, where there is access control. Errors
+// are those of AccessControl::Admit.
+absl::Status AdmitCaller(const PublisherContext& context, const grpc::ServerContext& server_context,
+                         const MethodRule* rule, absl::optional<Caller>* caller);
+
+// Where messages come from.
+struct PublishOrigin {
+  const MethodRule* rule;
+  const absl::optional<Caller>& caller;  // Absent where there is no access control.
+  const PublishTrace* trace;             // Null where they have none.
+};
+
+// The one way in for messages: validates them and makes them the operations of `batch`, which has
+// one for each, with the headers of their trace. Those that are not valid, or whose subject the
+// caller may not publish to, are rejected. `storage` is as FillOperations wants it.
+void MakeOperations(PublisherContext* context, absl::Span<const v1::Message* const> messages,
+                    const PublishOrigin& origin, OperationStorage* storage, PublishBatch* batch);
 
 // Most messages in one batch, and in one frame of a stream.
 inline constexpr int64_t kBatchMessagesMax = 10000;

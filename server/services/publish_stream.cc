@@ -49,14 +49,8 @@ class PublishStream final : public PublishFrameOwner {
     AwaitPublishStream(queue_);
     start_time_ = context_->clock->SteadyNow();
     caller_trace_ = ReadCallerTrace(server_context_);
-    if (context_->access != nullptr) {
-      absl::StatusOr<Caller> caller = Admit(context_->access, server_context_, StreamRule());
-      if (!caller.ok()) {
-        status_ = caller.status();
-        return Finish();
-      }
-      caller_ = *std::move(caller);
-    }
+    status_ = AdmitCaller(*context_, server_context_, StreamRule(), &caller_);
+    if (!status_.ok()) return Finish();
     Read();
   }
 
@@ -84,12 +78,8 @@ class PublishStream final : public PublishFrameOwner {
     const absl::Span<const v1::Message* const> messages =
         absl::MakeConstSpan(frame->request.messages().data(), frame->request.messages_size());
     frame->trace = PublishTrace::Begin(caller_trace_, context_->spans);
-    if (frame->trace != nullptr) frame->storage.trace_headers = frame->trace->headers();
-    FillOperations(messages, context_->transport->max_payload_bytes(), context_->clock->WallNow(),
-                   &context_->ids, &frame->storage, frame.get());
-    if (caller_.has_value()) {
-      context_->access->RejectSubjects(*caller_, StreamRule()->method, frame.get());
-    }
+    MakeOperations(context_, messages, {StreamRule(), caller_, frame->trace.get()}, &frame->storage,
+                   frame.get());
     queue_->Publish(frame.release());
   }
 

@@ -46,6 +46,16 @@ class TracingTestCase(RouterTestCase):
         self.addCleanup(self.collector.close)
         return self.start(otlp_endpoint=self.collector.endpoint, otlp_timeout_ms=2000, **settings)
 
+    def publish_three_frames(self):
+        """Of two messages each, over one stream with a sampled trace."""
+        stub = self.router.api.channel.stream_stream(
+            "/router.v1.PublisherService/PublishStream",
+            request_serializer=publisher_pb2.PublishStreamRequest.SerializeToString,
+            response_deserializer=publisher_pb2.PublishStreamResponse.FromString)
+        frames = [publisher_pb2.PublishStreamRequest(
+            messages=[self.caller.message("test.s")[0] for _ in range(2)]) for _ in range(3)]
+        list(stub(iter(frames), timeout=10, metadata=(("traceparent", SAMPLED),)))
+
 
 class PassingOnTest(TracingTestCase):
 
@@ -72,13 +82,7 @@ class PassingOnTest(TracingTestCase):
 
     def test_a_stream_has_one_trace(self):
         self.start()
-        stub = self.router.api.channel.stream_stream(
-            "/router.v1.PublisherService/PublishStream",
-            request_serializer=publisher_pb2.PublishStreamRequest.SerializeToString,
-            response_deserializer=publisher_pb2.PublishStreamResponse.FromString)
-        frames = [publisher_pb2.PublishStreamRequest(
-            messages=[self.caller.message("test.s")[0] for _ in range(2)]) for _ in range(3)]
-        list(stub(iter(frames), timeout=10, metadata=(("traceparent", SAMPLED),)))
+        self.publish_three_frames()
         self.assertEqual([h["traceparent"] for h in self.stored_headers()], [SAMPLED] * 6)
 
     def test_a_core_message_carries_it_too(self):
@@ -185,13 +189,7 @@ class ExportTest(TracingTestCase):
 
     def test_each_frame_of_a_stream_is_a_span(self):
         self.start_with_collector()
-        stub = self.router.api.channel.stream_stream(
-            "/router.v1.PublisherService/PublishStream",
-            request_serializer=publisher_pb2.PublishStreamRequest.SerializeToString,
-            response_deserializer=publisher_pb2.PublishStreamResponse.FromString)
-        frames = [publisher_pb2.PublishStreamRequest(
-            messages=[self.caller.message("test.s")[0] for _ in range(2)]) for _ in range(3)]
-        list(stub(iter(frames), timeout=10, metadata=(("traceparent", SAMPLED),)))
+        self.publish_three_frames()
         spans = self.collector.wait_for_spans(3, "PublishStream")
         self.assertEqual([s.attributes["messaging.batch.message_count"] for s in spans], [2] * 3)
         carried = [h["traceparent"].split("-")[2] for h in self.stored_headers()]

@@ -53,7 +53,6 @@ void BlockSigpipe() {
 NatsTransport::NatsTransport(NatsOptions options, FaultInjector* faults)
     : options_(std::move(options)),
       faults_(faults),
-      max_in_flight_(InFlightWindow(options_.max_in_flight).capacity()),
       max_payload_bytes_(kDefaultMaxPayloadBytes),
       supervisor_(options_, faults, &stop_, &wake_),
       window_(options_.max_in_flight) {}

@@ -4,6 +4,8 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include <chrono>
+#include <ctime>
 #include <filesystem>
 
 #include "absl/cleanup/cleanup.h"
@@ -169,6 +171,20 @@ TEST_F(SqlitePendingQueueFaultTest, RemovalsDoNotWaitForTheDisk) {
   }));
   EXPECT_EQ(queue_->GetStats().count, 1);
   EXPECT_THAT(SequencesOf(Scan()), ElementsAre(3));
+}
+
+// Retries come after 100 ms and more: five of them take over two seconds.
+TEST_F(SqlitePendingQueueFaultTest, ADiskThatGoesOnFailingKeepsNoCoreBusy) {
+  Open();
+  Append(pool_.MakeMany(1));
+  disk_.Fail(FaultyVfs::Call::kSync, "", SQLITE_IOERR_FSYNC, /*nth=*/1, /*times=*/1000000);
+  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t cpu_start = std::clock();
+  EXPECT_FALSE(AppendOne().ok());
+  ASSERT_TRUE(Eventually([this] { return disk_.failures() >= 6; }));
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  const double cpu_seconds = static_cast<double>(std::clock() - cpu_start) / CLOCKS_PER_SEC;
+  EXPECT_LT(cpu_seconds, took.count() / 10);  // An eighth of it where every wait ends at once.
 }
 
 TEST_F(SqlitePendingQueueFaultTest, ATrimThatFailedHasRemovedNothing) {
