@@ -18,6 +18,13 @@ constexpr int64_t kFileBytesPerByte = 2;
 constexpr int64_t kFileBytesBase = int64_t{64} << 20;
 
 constexpr int kAdminThreadsMax = 64;
+constexpr absl::Duration kHandshakeTimeout = absl::Seconds(10);
+constexpr absl::Duration kKeepaliveTime = absl::Seconds(60);
+constexpr absl::Duration kKeepaliveTimeout = absl::Seconds(20);
+
+int Milliseconds(absl::Duration duration) {
+  return static_cast<int>(absl::ToInt64Milliseconds(duration));
+}
 
 FullPolicy FullPolicyOf(const std::string& name) {
   if (name == "drop_oldest") return FullPolicy::kDropOldest;
@@ -177,6 +184,15 @@ StatusConstants StatusConstantsOf(const Settings& settings) {
   return constants;
 }
 
+GrpcConnections::Options GrpcConnectionsOptionsOf(const Settings& settings) {
+  GrpcConnections::Options options;
+  options.listener = {settings.grpc_listen, DescriptorsForConnections()};
+  options.limits = {settings.grpc_max_connections, settings.grpc_max_connections_per_address};
+  options.flood = {settings.grpc_max_concurrent_streams, settings.grpc_max_receive_bytes};
+  options.flood_ban = settings.grpc_flood_ban;
+  return options;
+}
+
 void ApplyGrpcLimits(const Settings& settings, grpc::ServerBuilder* builder) {
   // Administration is synchronous: a call holds a thread.
   builder->SetResourceQuota(grpc::ResourceQuota("router").SetMaxThreads(kAdminThreadsMax));
@@ -185,8 +201,17 @@ void ApplyGrpcLimits(const Settings& settings, grpc::ServerBuilder* builder) {
                               static_cast<int>(settings.grpc_max_metadata_bytes));
   builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
                               static_cast<int>(settings.grpc_max_concurrent_streams));
-  // A second router on the same port has to fail, not to share it.
-  builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  if (settings.grpc_max_connection_age > absl::ZeroDuration()) {
+    builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS,
+                                Milliseconds(settings.grpc_max_connection_age));
+    builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS,
+                                Milliseconds(settings.grpc_max_connection_age_grace));
+  }
+  builder->AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
+                              Milliseconds(kHandshakeTimeout));
+  // A client that is gone without a word does not keep its connection.
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(kKeepaliveTime));
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(kKeepaliveTimeout));
   // Clients may send pings every 10 s, also while no call is open.
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);

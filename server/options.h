@@ -10,6 +10,7 @@
 #include "server/dispatcher/dispatcher.h"
 #include "server/drainer/drainer.h"
 #include "server/failpoints/failpoints.h"
+#include "server/listener/grpc_connections.h"
 #include "server/log/logger.h"
 #include "server/pending/sqlite_pending_queue.h"
 #include "server/security.h"
@@ -39,6 +40,7 @@ DispatcherOptions DispatcherOptionsOf(const Settings& settings);
 DeadLetters::Options DeadLettersOptionsOf(const Settings& settings);
 DrainerOptions DrainerOptionsOf(const Settings& settings);
 PublisherServiceOptions PublisherServiceOptionsOf(const Settings& settings);
+GrpcConnections::Options GrpcConnectionsOptionsOf(const Settings& settings);
 StatusConstants StatusConstantsOf(const Settings& settings);
 void ApplyGrpcLimits(const Settings& settings, grpc::ServerBuilder* builder);
 

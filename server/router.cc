@@ -23,7 +23,7 @@
 #include "server/failpoints/failpoint_transport.h"
 #include "server/failpoints/failpoints.h"
 #include "server/http/http_server.h"
-#include "server/listener/listener.h"
+#include "server/listener/grpc_connections.h"
 #include "server/log/logger.h"
 #include "server/metrics/metrics.h"
 #include "server/mode/fail_open_switch.h"
@@ -91,9 +91,9 @@ struct Router::Parts {
   absl::Status OpenDelivery();
   absl::Status Serve();
   absl::Status ServeGrpc();
-  void AcceptConnections();
   absl::Status ServeHttp();
   void Tick();
+  std::vector<std::string> ReadinessProblems() const;
   void SetServing(bool serving);
   void Stop();
 
@@ -125,8 +125,8 @@ struct Router::Parts {
   std::unique_ptr<FaultInjectionService> fault_injection_service;
   std::unique_ptr<ReflectionService> reflection_service;
   std::unique_ptr<grpc::Server> grpc_server;
-  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections;
-  std::unique_ptr<Listener> listener;  // Hands over to `connections`.
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor;
+  std::unique_ptr<GrpcConnections> connections;  // Hands over to `acceptor`.
   bool served = false;
   std::atomic<bool> reload_wanted{false};
   absl::Notification stopping;
@@ -219,6 +219,7 @@ absl::Status Router::Parts::OpenDelivery() {
       clock, transport.get(), dispatcher.get(), drainer.get(), queue.get(), mode.get());
   metrics.SetGaugeProvider([this] {
     GaugeSnapshot gauges = status->GetGauges();
+    gauges.grpc_connections = connections == nullptr ? 0 : connections->count();
     gauges.tls_certificate_expire_time = security->certificate_expire_time();
     return gauges;
   });
@@ -232,7 +233,7 @@ absl::Status Router::Parts::Serve() {
   health_service.Start(publisher_service->queue());
   reflection_service->Start(publisher_service->queue());
   publisher_service->Start();
-  AcceptConnections();
+  connections->Start(acceptor.get());
   ticker = std::thread(&Parts::Tick, this);
   SetServing(true);
   // Last, so that a router that says it is ready answers calls.
@@ -240,7 +241,7 @@ absl::Status Router::Parts::Serve() {
   served = true;
   log.Event(LogLevel::kInfo, "ROUTER_STARTED", "the router is serving",
             {{"version", kRouterVersion},
-             {"grpc_port", listener->port()},
+             {"grpc_port", connections->port()},
              {"http_port", http->port()},
              {"transport", settings.transport},
              {"pending_count", dispatcher->GetLedger().queued_count}});
@@ -254,7 +255,7 @@ absl::Status Router::Parts::ServeHttp() {
     if (stopping.HasBeenNotified()) {
       return std::vector<std::string>{"the router is shutting down"};
     }
-    return status->ReadinessProblems();
+    return ReadinessProblems();
   };
   handlers.warnings = [this] { return status->Warnings(); };
   absl::StatusOr<std::unique_ptr<HttpServer>> started =
@@ -289,7 +290,7 @@ absl::Status Router::Parts::ServeGrpc() {
 
   grpc::ServerBuilder builder;
   ApplyGrpcLimits(settings, &builder);
-  connections = builder.experimental().AddExternalConnectionAcceptor(
+  acceptor = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
       security->grpc_credentials());
   publisher_service->Register(&builder);
@@ -305,32 +306,18 @@ absl::Status Router::Parts::ServeGrpc() {
   interceptors.push_back(std::make_unique<MethodMetricsFactory>(
       std::vector<std::string>{kAdminServiceName, kFaultInjectionServiceName}, clock, &metrics));
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
-  absl::StatusOr<std::unique_ptr<Listener>> opened =
-      Listener::Open({settings.grpc_listen, DescriptorsForConnections()});
+  absl::StatusOr<std::unique_ptr<GrpcConnections>> opened =
+      GrpcConnections::Open(GrpcConnectionsOptionsOf(settings), clock, &log, &metrics);
   if (!opened.ok()) {
     return absl::Status(
         opened.status().code(),
         absl::StrCat("cannot listen for gRPC at ", settings.grpc_listen, ": ",
                      opened.status().message(), "; choose another address with --grpc_listen"));
   }
-  listener = *std::move(opened);
+  connections = *std::move(opened);
   grpc_server = builder.BuildAndStart();
   if (grpc_server == nullptr) return absl::InternalError("the gRPC server does not start");
   return absl::OkStatus();
-}
-
-void Router::Parts::AcceptConnections() {
-  listener->Start(
-      [this](int fd) {
-        grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
-        connection.fd = fd;
-        connections->HandleNewConnection(&connection);
-      },
-      [this] {
-        log.RepeatingEvent(LogLevel::kWarn, "GRPC_CONNECTION_REFUSED",
-                           "too many connections for the file descriptors that there may be",
-                           {{"limit", DescriptorsForConnections()}});
-      });
 }
 
 void Router::Parts::Tick() {
@@ -342,8 +329,16 @@ void Router::Parts::Tick() {
     if (const bool forced = reload_wanted.exchange(false); forced || tick % kTicksPerWake == 0) {
       security->Poll(forced);
     }
-    SetServing(status->ReadinessProblems().empty());
+    SetServing(ReadinessProblems().empty());
   }
+}
+
+std::vector<std::string> Router::Parts::ReadinessProblems() const {
+  std::vector<std::string> problems = status->ReadinessProblems();
+  if (!connections->is_listening()) {
+    problems.push_back("the gRPC port is not listened at; see the event GRPC_LISTENER_DEAD");
+  }
+  return problems;
 }
 
 // Liveness is served by the process being there. Readiness does not fail because the broker is
@@ -375,7 +370,7 @@ void Router::Parts::Stop() {
   }
   if (drainer != nullptr) drainer->SettleRest();
   if (queue != nullptr) queue->Close();
-  if (listener != nullptr) listener->Stop();
+  if (connections != nullptr) connections->Stop();
   if (grpc_server != nullptr) {
     health_service.Stop();
     grpc_server->Shutdown(absl::ToChronoTime(clock->WallNow() + kFlushTimeout));
@@ -414,7 +409,7 @@ void Router::Stop() { parts_->Stop(); }
 
 void Router::Reload() { parts_->reload_wanted = true; }
 
-int Router::grpc_port() const { return parts_->listener->port(); }
+int Router::grpc_port() const { return parts_->connections->port(); }
 
 int Router::http_port() const { return parts_->http->port(); }
 

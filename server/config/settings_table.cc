@@ -84,6 +84,21 @@ std::vector<SettingSpec> ServerSettings() {
              "Most metadata in one call."),
       Number("grpc_max_concurrent_streams", "grpc", &S::grpc_max_concurrent_streams, "1000",
              {1, kMillion}, "Most calls at a time on one connection."),
+      Number("grpc_max_connections", "grpc", &S::grpc_max_connections, "10000", {0, kMillion},
+             "Most connections; 0: as many as there are file descriptors for."),
+      Number("grpc_max_connections_per_address", "grpc", &S::grpc_max_connections_per_address,
+             "1000", {0, kMillion},
+             "Most connections from one IPv4 address or /64 network of IPv6; 0: no limit."),
+      Number("grpc_max_connection_age_ms", "grpc", &S::grpc_max_connection_age, "3600000",
+             {0, 24 * kHourMs},
+             "Age at which a client is asked to open another connection, give or take a tenth; 0: "
+             "never."),
+      Number("grpc_max_connection_age_grace_ms", "grpc", &S::grpc_max_connection_age_grace,
+             "300000", {1, 24 * kHourMs},
+             "How long after that the calls on the old connection may take."),
+      Number("grpc_flood_ban_ms", "grpc", &S::grpc_flood_ban, "10000", {0, kHourMs},
+             "How long an address from which a flood came is refused; 0: not at all, as behind a "
+             "load balancer that hides addresses."),
       Text("tls_cert_file", "tls", &S::tls_cert_file, "",
            "PEM file with the router's certificate for its clients, and those between it and its "
            "authority; empty: no TLS. Read again when it changes, as the other two files are."),

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
@@ -22,6 +23,8 @@
 namespace router {
 namespace {
 
+using SteadyClock = std::chrono::steady_clock;
+
 constexpr int kBacklog = 4096;
 // For the database, the broker and the HTTP server, with all that it may have in hand.
 constexpr int kOwnDescriptors = 64;
@@ -29,6 +32,7 @@ constexpr int kOwnDescriptors = 64;
 constexpr int kAcceptsAtOnce = 256;
 // Until the next attempt, when there is not one descriptor: those who connect wait meanwhile.
 constexpr int kPauseMillis = 50;
+constexpr int kTickMillis = Listener::kTick.count();
 
 struct HostAndPort {
   std::string host;
@@ -51,12 +55,18 @@ int PortOf(int socket) {
                                              : reinterpret_cast<sockaddr_in*>(&address)->sin_port);
 }
 
-void SetPort(addrinfo* address, int port) {
-  if (address->ai_family == AF_INET6) {
-    reinterpret_cast<sockaddr_in6*>(address->ai_addr)->sin6_port = htons(port);
+void SetPort(sockaddr_storage* address, int port) {
+  if (address->ss_family == AF_INET6) {
+    reinterpret_cast<sockaddr_in6*>(address)->sin6_port = htons(port);
   } else {
-    reinterpret_cast<sockaddr_in*>(address->ai_addr)->sin_port = htons(port);
+    reinterpret_cast<sockaddr_in*>(address)->sin_port = htons(port);
   }
+}
+
+bool IsListening(int fd) {
+  int listens = 0;
+  socklen_t size = sizeof(listens);
+  return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0;
 }
 
 absl::Status SocketError() {
@@ -64,16 +74,16 @@ absl::Status SocketError() {
   return errno == EADDRINUSE ? absl::AlreadyExistsError(text) : absl::InvalidArgumentError(text);
 }
 
-absl::StatusOr<int> ListenAt(const addrinfo& address, bool v6_only) {
+absl::StatusOr<int> ListenAt(const sockaddr_storage& address, socklen_t size, bool v6_only) {
   const int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
-  const int listening = socket(address.ai_family, type, address.ai_protocol);
+  const int listening = socket(address.ss_family, type, 0);
   if (listening < 0) return SocketError();
   const int yes = 1;
   setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-  if (v6_only && address.ai_family == AF_INET6) {
+  if (v6_only && address.ss_family == AF_INET6) {
     setsockopt(listening, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof(yes));
   }
-  if (bind(listening, address.ai_addr, address.ai_addrlen) == 0 &&
+  if (bind(listening, reinterpret_cast<const sockaddr*>(&address), size) == 0 &&
       listen(listening, kBacklog) == 0) {
     return listening;
   }
@@ -120,22 +130,28 @@ absl::Status Listener::Listen(const std::string& address) {
   absl::Cleanup free_found = [found] { freeaddrinfo(found); };
   absl::Status status;
   for (addrinfo* one = found; one != nullptr; one = one->ai_next) {
-    if (port_ != 0) SetPort(one, port_);  // All of them have the port that the first one got.
-    const absl::StatusOr<int> listening = ListenAt(*one, found->ai_next != nullptr);
+    Socket socket;
+    memcpy(&socket.address, one->ai_addr, one->ai_addrlen);
+    socket.address_size = one->ai_addrlen;
+    socket.v6_only = found->ai_next != nullptr;
+    if (port_ != 0) SetPort(&socket.address, port_);  // All have the port that the first one got.
+    const absl::StatusOr<int> listening =
+        ListenAt(socket.address, socket.address_size, socket.v6_only);
     if (!listening.ok()) {
       // "localhost" may name an address of a protocol that the machine does not have.
       if (status.ok() || absl::IsAlreadyExists(listening.status())) status = listening.status();
       continue;
     }
-    sockets_.push_back(*listening);
+    socket.fd = *listening;
     port_ = PortOf(*listening);
+    SetPort(&socket.address, port_);
+    sockets_.push_back(socket);
   }
   return sockets_.empty() || absl::IsAlreadyExists(status) ? status : absl::OkStatus();
 }
 
-void Listener::Start(std::function<void(int fd)> on_connection, std::function<void()> on_refused) {
-  on_connection_ = std::move(on_connection);
-  on_refused_ = std::move(on_refused);
+void Listener::Start(Handlers handlers) {
+  handlers_ = std::move(handlers);
   thread_ = std::thread(&Listener::Run, this);
 }
 
@@ -144,40 +160,76 @@ void Listener::Stop() {
     eventfd_write(stop_fd_, 1);
     thread_.join();
   }
-  for (int listening : sockets_) close(listening);
+  for (const Socket& socket : sockets_) {
+    if (socket.fd >= 0) close(socket.fd);
+  }
   sockets_.clear();
 }
 
 void Listener::Run() {
-  std::vector<pollfd> polled = {{stop_fd_, POLLIN, 0}};
-  for (int listening : sockets_) polled.push_back({listening, POLLIN, 0});
+  std::vector<pollfd> polled;
+  auto next_tick = SteadyClock::now() + kTick;
   bool starved = false;
   while (true) {
+    // Those that are dead are passed over: poll ignores negative descriptors.
+    polled.assign({{stop_fd_, POLLIN, 0}});
+    for (const Socket& socket : sockets_) polled.push_back({socket.fd, POLLIN, 0});
     // Without descriptors, the sockets stay readable: only time helps.
-    poll(polled.data(), starved ? 1 : polled.size(), starved ? kPauseMillis : -1);
+    poll(polled.data(), starved ? 1 : polled.size(), starved ? kPauseMillis : kTickMillis);
     if (polled[0].revents != 0) return;
     starved = false;
-    for (int listening : sockets_) starved = !AcceptAll(listening) || starved;
+    bool has_dead = !is_listening_;
+    for (const Socket& socket : sockets_) {
+      if (socket.fd < 0) continue;
+      has_dead = has_dead || !IsListening(socket.fd);
+      starved = !AcceptAll(socket.fd) || starved;
+    }
+    if (has_dead) ReplaceDeadSockets();
+    if (SteadyClock::now() < next_tick) continue;
+    handlers_.on_tick();
+    next_tick = SteadyClock::now() + kTick;
   }
+}
+
+void Listener::ReplaceDeadSockets() {
+  bool all_listen = true;
+  for (Socket& socket : sockets_) {
+    if (socket.fd >= 0 && IsListening(socket.fd)) continue;
+    const bool is_news = socket.fd >= 0;
+    if (is_news) close(std::exchange(socket.fd, -1));
+    const absl::StatusOr<int> listening =
+        ListenAt(socket.address, socket.address_size, socket.v6_only);
+    if (listening.ok()) socket.fd = *listening;
+    all_listen = all_listen && listening.ok();
+    is_listening_ = all_listen;
+    if (is_news || listening.ok()) handlers_.on_dead_socket(listening.status());
+  }
+  is_listening_ = all_listen;
 }
 
 // Returns false where there was no descriptor.
 bool Listener::AcceptAll(int listening) {
   for (int i = 0; i < kAcceptsAtOnce; ++i) {
-    const int fd = accept4(listening, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    sockaddr_storage peer = {};
+    socklen_t peer_size = sizeof(peer);
+    const int fd = accept4(listening, reinterpret_cast<sockaddr*>(&peer), &peer_size,
+                           SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= descriptors_max_) {
       close(fd);
-      on_refused_();
+      handlers_.on_refused();
       continue;
     }
     if (fd >= 0) {
       const int yes = 1;
       setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
-      on_connection_(fd);
+      handlers_.on_connection(fd, peer);
       continue;
     }
     switch (errno) {
       case EAGAIN:
+      case EBADF:  // The socket is dead: see ReplaceDeadSockets.
+      case EINVAL:
+      case ENOTSOCK:
         return true;
       case EINTR:
       case ECONNABORTED:

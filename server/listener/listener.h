@@ -1,6 +1,10 @@
 #ifndef ROUTER_SERVER_LISTENER_LISTENER_H_
 #define ROUTER_SERVER_LISTENER_LISTENER_H_
 
+#include <sys/socket.h>
+
+#include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -17,6 +21,9 @@ namespace router {
 // Never takes the last file descriptors: a connection that would is closed at once, so that the
 // process can still open what it needs itself, and accepts again as soon as others have left. The
 // listener of gRPC 1.51 does neither: it stops for good when there is no descriptor left.
+//
+// Watches its sockets: one that does not listen any more, for whatever reason, is replaced by a new
+// one at the same address. Connections that were handed over are not touched by that.
 class Listener {
  public:
   struct Options {
@@ -36,29 +43,52 @@ class Listener {
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
-  // Hands each connection over, on a thread of its own, as a non-blocking socket that belongs to
-  // `on_connection` from then on. `on_refused` is called after a connection was closed for want of
-  // descriptors. Once.
-  void Start(std::function<void(int fd)> on_connection, std::function<void()> on_refused);
+  // All of them are called on the listener's thread.
+  struct Handlers {
+    // Takes over a connection, as a non-blocking socket.
+    std::function<void(int fd, const sockaddr_storage& peer)> on_connection;
+    // A connection was closed for want of descriptors.
+    std::function<void()> on_refused = [] {};
+    // A socket had stopped listening. OK: another one listens in its place. If not, the next attempt
+    // follows after kTick; called again only when it succeeds.
+    std::function<void(const absl::Status& rebuilt)> on_dead_socket = [](const absl::Status&) {};
+    // Every kTick or so.
+    std::function<void()> on_tick = [] {};
+  };
+  static constexpr std::chrono::milliseconds kTick{100};
 
-  // Accepts nothing any more. Waits for a call of `on_connection` that is under way.
+  // Begins to accept, on a thread of its own. Once.
+  void Start(Handlers handlers);
+
+  // Accepts nothing any more. Waits for a handler that is running.
   void Stop();
 
   int port() const { return port_; }
 
+  // False while a socket does not listen that should. Thread-safe.
+  bool is_listening() const { return is_listening_; }
+
  private:
+  struct Socket {
+    int fd = -1;  // -1: it is dead, and could not be replaced yet.
+    sockaddr_storage address = {};
+    socklen_t address_size = 0;
+    bool v6_only = false;
+  };
+
   explicit Listener(int descriptors_max);
 
   absl::Status Listen(const std::string& address);
   void Run();
-  bool AcceptAll(int socket);
+  bool AcceptAll(int fd);
+  void ReplaceDeadSockets();
 
   const int descriptors_max_;
   int port_ = 0;
-  std::vector<int> sockets_;
+  std::vector<Socket> sockets_;
+  std::atomic<bool> is_listening_{true};
   int stop_fd_ = -1;
-  std::function<void(int fd)> on_connection_;
-  std::function<void()> on_refused_;
+  Handlers handlers_;
   std::thread thread_;
 };
 

@@ -33,6 +33,8 @@ struct GaugeSnapshot {
   // When the certificate that clients are shown expires; infinite (shown as 0): there is none.
   absl::Time tls_certificate_expire_time = absl::InfiniteFuture();
 
+  int64_t grpc_connections = 0;  // Open ones.
+
   // Accepted messages that nothing accounts for. Anything but 0 is a defect.
   int64_t messages_unaccounted = 0;
 };

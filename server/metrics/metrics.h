@@ -98,6 +98,14 @@ struct ReloadCounters {
   Counter failed;
 };
 
+// Connections that were closed when they came in.
+struct ConnectionRefusalCounters {
+  Counter descriptors;  // They would have taken the last ones.
+  Counter connections;
+  Counter address_connections;
+  Counter banned;  // From where a flood had come.
+};
+
 // What callers were denied.
 struct AccessDeniedCounters {
   Counter unauthenticated;  // Calls of somebody who is not known.
@@ -170,6 +178,11 @@ class Metrics {
   ReloadCounters tls_reloads;          // …_total{result}
   ReloadCounters access_reloads;       // …_total{result}
   AccessDeniedCounters access_denied;  // …_total{reason}
+
+  // Connections.
+  ConnectionRefusalCounters connections_refused;  // grpc_…_total{reason}
+  Counter floods_ended_total;                     // grpc_…
+  Counter grpc_listener_rebuilt_total;
 
   // Exporting spans.
   Counter otlp_spans_exported_total;

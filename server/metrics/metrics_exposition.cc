@@ -155,6 +155,22 @@ void AddSecurity(const Metrics& metrics, Exposition& out) {
                    {"payloads", &denied.payloads}});
 }
 
+void AddConnections(const Metrics& metrics, Exposition& out) {
+  const ConnectionRefusalCounters& refused = metrics.connections_refused;
+  out.AddCounters("router_grpc_connections_refused_total",
+                  "Connections that were closed when they came in, by reason.", "reason",
+                  {{"descriptors", &refused.descriptors},
+                   {"connections", &refused.connections},
+                   {"address_connections", &refused.address_connections},
+                   {"banned", &refused.banned}});
+  out.AddCounter("router_grpc_floods_ended_total",
+                 "Connections that were ended because they made work and brought no messages.",
+                 metrics.floods_ended_total);
+  out.AddCounter("router_grpc_listener_rebuilt_total",
+                 "Times that the gRPC port was not listened at any more, and was again.",
+                 metrics.grpc_listener_rebuilt_total);
+}
+
 // As Unix time; 0: never.
 double ExpireTimestamp(absl::Time time) {
   return time == absl::InfiniteFuture() ? 0 : absl::ToDoubleSeconds(time - absl::UnixEpoch());
@@ -198,6 +214,8 @@ void AddGauges(const GaugeSnapshot& gauges, Exposition& out) {
   out.AddGauge("router_tls_certificate_expire_timestamp_seconds",
                "Unix time at which the router's own certificate expires; 0: there is none.",
                ExpireTimestamp(gauges.tls_certificate_expire_time));
+  out.AddGauge("router_grpc_connections", "Open connections of gRPC clients.",
+               gauges.grpc_connections);
   out.AddGauge("router_messages_unaccounted",
                "Accepted messages that nothing accounts for; anything but 0 is a defect.",
                gauges.messages_unaccounted);
@@ -219,6 +237,7 @@ std::string Metrics::Render() const {
   AddConsuming(*this, out);
   AddQueue(*this, out);
   AddSecurity(*this, out);
+  AddConnections(*this, out);
   AddTracing(*this, out);
   AddProcess(out);
   out.AddGauge("router_build_info", "Always 1; the labels say what is running.", 1,

@@ -1,0 +1,126 @@
+#include "server/listener/connection_table.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "server/base/client_address.h"
+
+namespace router {
+namespace {
+
+// A table that is full is looked through again no sooner than this.
+constexpr absl::Duration kSweepInterval = absl::Milliseconds(50);
+
+// The number of the socket behind a descriptor; 0 where there is none.
+uint64_t SocketNumber(int fd) {
+  struct stat status;
+  return fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode) ? status.st_ino : 0;
+}
+
+bool IsOpen(const Connection& connection) {
+  return SocketNumber(connection.fd) == connection.socket_number;
+}
+
+std::string PeerName(const sockaddr_storage& peer) {
+  if (peer.ss_family == AF_INET) {
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(peer);
+    return absl::StrCat("ipv4:", ClientAddress(peer), ":", ntohs(v4.sin_port));
+  }
+  if (peer.ss_family != AF_INET6) return "";
+  const auto& v6 = reinterpret_cast<const sockaddr_in6&>(peer);
+  if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
+    return absl::StrCat("ipv4:", ClientAddress(peer), ":", ntohs(v6.sin6_port));
+  }
+  char text[INET6_ADDRSTRLEN];
+  if (inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof(text)) == nullptr) return "";
+  return absl::StrCat("ipv6:%5B", text, "%5D:", ntohs(v6.sin6_port));
+}
+
+}  // namespace
+
+ConnectionTable::Admission ConnectionTable::Add(int fd, const sockaddr_storage& peer,
+                                                SteadyTime now) {
+  Forget(fd);  // Whatever had this descriptor has been closed.
+  Connection connection;
+  connection.fd = fd;
+  connection.socket_number = SocketNumber(fd);
+  connection.address = ClientAddress(peer);
+  connection.peer = PeerName(peer);
+  Admission admission = Check(connection.address, now);
+  const bool may_be_stale =
+      admission == Admission::kTooMany || admission == Admission::kTooManyOfAddress;
+  if (may_be_stale && now - swept_at_ >= absl::ToChronoNanoseconds(kSweepInterval)) {
+    Sweep(now);
+    admission = Check(connection.address, now);
+  }
+  if (admission != Admission::kOk) return admission;
+  ++by_address_[connection.address];
+  connections_.emplace(fd, std::move(connection));
+  return admission;
+}
+
+ConnectionTable::Admission ConnectionTable::Check(const std::string& address,
+                                                  SteadyTime now) const {
+  const auto ban = bans_.find(address);
+  if (ban != bans_.end() && now < ban->second) return Admission::kBanned;
+  const auto count = static_cast<int64_t>(connections_.size());
+  if (limits_.connections_max > 0 && count >= limits_.connections_max) return Admission::kTooMany;
+  const auto of_address = by_address_.find(address);
+  if (limits_.address_connections_max > 0 && of_address != by_address_.end() &&
+      of_address->second >= limits_.address_connections_max) {
+    return Admission::kTooManyOfAddress;
+  }
+  return Admission::kOk;
+}
+
+void ConnectionTable::Forget(int fd) {
+  const auto found = connections_.find(fd);
+  if (found == connections_.end()) return;
+  const auto of_address = by_address_.find(found->second.address);
+  if (--of_address->second == 0) by_address_.erase(of_address);
+  connections_.erase(found);
+}
+
+void ConnectionTable::Sweep(SteadyTime now) {
+  swept_at_ = now;
+  std::vector<int> closed;
+  for (const auto& [fd, connection] : connections_) {
+    if (!IsOpen(connection)) closed.push_back(fd);
+  }
+  for (int fd : closed) Forget(fd);
+  absl::erase_if(bans_, [now](const auto& ban) { return now >= ban.second; });
+}
+
+void ConnectionTable::Shutdown(const Connection& connection) {
+  // A descriptor of our own: the other one may be closed, and be something else's, at any moment.
+  const int fd = fcntl(connection.fd, F_DUPFD_CLOEXEC, 0);
+  if (fd < 0) return;
+  if (SocketNumber(fd) == connection.socket_number) shutdown(fd, SHUT_RDWR);
+  close(fd);
+}
+
+void ConnectionTable::Ban(const std::string& address, SteadyTime until) {
+  if (bans_.size() < kBansMax || bans_.contains(address)) bans_[address] = until;
+}
+
+int64_t ReceivedBytes(const Connection& connection) {
+  tcp_info info = {};
+  socklen_t size = sizeof(info);
+  if (!IsOpen(connection) ||
+      getsockopt(connection.fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) {
+    return -1;
+  }
+  return static_cast<int64_t>(info.tcpi_bytes_received);
+}
+
+}  // namespace router

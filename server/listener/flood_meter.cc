@@ -1,0 +1,65 @@
+#include "server/listener/flood_meter.h"
+
+#include <algorithm>
+
+#include "absl/time/time.h"
+
+namespace router {
+namespace {
+
+// A client may break off this many calls each second for ever, as one does whose deadlines pass
+// while the broker is slow, and so many more at once.
+constexpr double kBrokenPerSecond = 2000;
+constexpr double kBrokenMax = 10000;
+// A call that is cancelled before its message has come is rare.
+constexpr double kEmptyPerSecond = 100;
+// A look is fruitless where so many calls were begun and not one in so many has brought a message.
+// Large messages may take that long, but whoever sends those does not go on beginning calls.
+constexpr int64_t kFruitlessStreams = 20;
+constexpr int64_t kStreamsPerMessage = 20;
+constexpr int kFruitlessLooksMax = 3;
+// Incomplete messages of so many calls at a time are believed in.
+constexpr int64_t kMessagesAtATime = 8;
+
+double Leak(double level, double inflow, double outflow) {
+  return std::max(0.0, level + inflow - outflow);
+}
+
+}  // namespace
+
+FloodMeter::Verdict FloodMeter::Look(const Limits& limits, const ConnectionCounts& counts,
+                                     SteadyTime now) {
+  const double seconds =
+      last_time_ == SteadyTime::min()
+          ? 0
+          : absl::ToDoubleSeconds(absl::FromChrono(now - last_time_));
+  const int64_t started = counts.streams_started - last_.streams_started;
+  const int64_t failed = counts.streams_failed - last_.streams_failed;
+  const int64_t messages = counts.messages_received - last_.messages_received;
+  const int64_t bytes = counts.received_bytes - last_.received_bytes;
+  last_ = counts;
+  last_time_ = now;
+
+  empty_streams_ = Leak(empty_streams_, static_cast<double>(started - messages),
+                        kEmptyPerSecond * seconds);
+  broken_streams_ = Leak(broken_streams_, static_cast<double>(failed), kBrokenPerSecond * seconds);
+  const bool is_fruitless =
+      started >= kFruitlessStreams && messages * kStreamsPerMessage < started;
+  fruitless_looks_ = is_fruitless ? fruitless_looks_ + 1 : 0;
+  bytes_since_message_ = messages > 0 ? 0 : bytes_since_message_ + bytes;
+
+  if (empty_streams_ > static_cast<double>(limits.streams_max) ||
+      fruitless_looks_ >= kFruitlessLooksMax) {
+    return Verdict::kStreams;
+  }
+  if (broken_streams_ > kBrokenMax) return Verdict::kResets;
+  const int64_t open =
+      counts.streams_started - counts.streams_succeeded - counts.streams_failed;
+  const int64_t incomplete_messages = 1 + std::min(std::max<int64_t>(open, 0), kMessagesAtATime - 1);
+  if (bytes_since_message_ > incomplete_messages * limits.message_bytes_max) {
+    return Verdict::kBytes;
+  }
+  return Verdict::kNone;
+}
+
+}  // namespace router

@@ -1,0 +1,51 @@
+#ifndef ROUTER_SERVER_LISTENER_FLOOD_METER_H_
+#define ROUTER_SERVER_LISTENER_FLOOD_METER_H_
+
+#include <cstdint>
+
+#include "server/base/clock.h"
+
+namespace router {
+
+// What a connection has brought since it was opened.
+struct ConnectionCounts {
+  int64_t received_bytes = 0;
+  int64_t streams_started = 0;
+  int64_t streams_succeeded = 0;  // The server has answered.
+  int64_t streams_failed = 0;     // Ended before that. Known some time after it has happened.
+  int64_t messages_received = 0;  // Whole ones.
+};
+
+// Tells a connection that makes work and brings nothing from one that is merely busy: every call
+// that is meant brings a message. One for each connection. Not thread-safe.
+class FloodMeter {
+ public:
+  struct Limits {
+    int64_t streams_max = 1000;       // At a time.
+    int64_t message_bytes_max = 16 << 20;
+  };
+
+  // Why a connection is a flood.
+  enum class Verdict {
+    kNone,     // It is none.
+    kStreams,  // Calls are begun, over and over, and bring no message: resets, and header floods.
+    kResets,   // Calls bring a message, and most are broken off before they are answered.
+    kBytes,    // Bytes come, far more than messages can have that are not complete yet.
+  };
+
+  // `now` must not be before that of the last call, `counts` not less. Looks should be a tenth of a
+  // second apart or more, and the connection have brought something meanwhile.
+  Verdict Look(const Limits& limits, const ConnectionCounts& counts, SteadyTime now);
+
+ private:
+  ConnectionCounts last_;
+  SteadyTime last_time_ = SteadyTime::min();
+  double empty_streams_ = 0;   // Begun and without a message; leaks away.
+  double broken_streams_ = 0;  // Broken off; leaks away.
+  int fruitless_looks_ = 0;    // In succession.
+  int64_t bytes_since_message_ = 0;
+};
+
+}  // namespace router
+
+#endif  // ROUTER_SERVER_LISTENER_FLOOD_METER_H_

@@ -1,0 +1,187 @@
+#include "server/listener/grpc_connections.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/memory/memory.h"
+#include "server/base/client_address.h"
+#include "server/listener/channelz.h"
+
+namespace router {
+namespace {
+
+constexpr std::chrono::seconds kSweepInterval{1};
+// A connection is looked at when it has brought so much since the last look.
+constexpr int64_t kLookBytes = 64 << 10;
+// Looking for floods, and listing gRPC's connections, takes one part in so many of the time at most.
+constexpr int kShareOfTime = 20;
+
+const char* NameOf(FloodMeter::Verdict verdict) {
+  switch (verdict) {
+    case FloodMeter::Verdict::kStreams:
+      return "streams";
+    case FloodMeter::Verdict::kResets:
+      return "resets";
+    case FloodMeter::Verdict::kBytes:
+    case FloodMeter::Verdict::kNone:
+      break;
+  }
+  return "bytes";
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<GrpcConnections>> GrpcConnections::Open(const Options& options,
+                                                                       Clock* clock, Logger* log,
+                                                                       Metrics* metrics) {
+  absl::StatusOr<std::unique_ptr<Listener>> listener = Listener::Open(options.listener);
+  if (!listener.ok()) return listener.status();
+  return absl::WrapUnique(
+      new GrpcConnections(options, *std::move(listener), clock, log, metrics));
+}
+
+GrpcConnections::GrpcConnections(const Options& options, std::unique_ptr<Listener> listener,
+                                 Clock* clock, Logger* log, Metrics* metrics)
+    : options_(options),
+      clock_(clock),
+      log_(log),
+      metrics_(metrics),
+      listener_(std::move(listener)),
+      table_(options.limits) {}
+
+GrpcConnections::~GrpcConnections() { Stop(); }
+
+void GrpcConnections::Start(grpc::experimental::ExternalConnectionAcceptor* acceptor) {
+  acceptor_ = acceptor;
+  channelz_server_ = NewestChannelzServer();
+  Listener::Handlers handlers;
+  handlers.on_connection = [this](int fd, const sockaddr_storage& peer) { Accept(fd, peer); };
+  handlers.on_refused = [this] {
+    metrics_->connections_refused.descriptors.Increment();
+    log_->RepeatingEvent(LogLevel::kWarn, "GRPC_CONNECTION_REFUSED",
+                         "too many connections for the file descriptors that there may be",
+                         {{"reason", "descriptors"},
+                          {"limit", options_.listener.descriptors_max}});
+  };
+  handlers.on_dead_socket = [this](const absl::Status& rebuilt) { OnDeadSocket(rebuilt); };
+  handlers.on_tick = [this] { Tick(); };
+  listener_->Start(std::move(handlers));
+}
+
+void GrpcConnections::Stop() { listener_->Stop(); }
+
+void GrpcConnections::Accept(int fd, const sockaddr_storage& peer) {
+  const ConnectionTable::Admission admission = table_.Add(fd, peer, clock_->SteadyNow());
+  count_ = static_cast<int64_t>(table_.size());
+  if (admission != ConnectionTable::Admission::kOk) {
+    close(fd);
+    return Refuse(admission, ClientAddress(peer));
+  }
+  grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+  connection.fd = fd;
+  acceptor_->HandleNewConnection(&connection);
+}
+
+void GrpcConnections::Refuse(ConnectionTable::Admission admission, const std::string& address) {
+  ConnectionRefusalCounters& refused = metrics_->connections_refused;
+  constexpr char kEvent[] = "GRPC_CONNECTION_REFUSED";
+  switch (admission) {
+    case ConnectionTable::Admission::kOk:
+      return;
+    case ConnectionTable::Admission::kTooMany:
+      refused.connections.Increment();
+      return log_->RepeatingEvent(LogLevel::kWarn, kEvent,
+                                  "there are as many connections as there may be",
+                                  {{"reason", "connections"},
+                                   {"address", address},
+                                   {"limit", options_.limits.connections_max}});
+    case ConnectionTable::Admission::kTooManyOfAddress:
+      refused.address_connections.Increment();
+      return log_->RepeatingEvent(LogLevel::kWarn, kEvent,
+                                  "this address has as many connections as it may have",
+                                  {{"reason", "address_connections"},
+                                   {"address", address},
+                                   {"limit", options_.limits.address_connections_max}});
+    case ConnectionTable::Admission::kBanned:
+      refused.banned.Increment();
+      return log_->RepeatingEvent(LogLevel::kWarn, kEvent,
+                                  "a flood came from this address a moment ago",
+                                  {{"reason", "banned"}, {"address", address}});
+  }
+}
+
+void GrpcConnections::OnDeadSocket(const absl::Status& rebuilt) {
+  if (!rebuilt.ok()) {
+    return log_->Event(LogLevel::kError, "GRPC_LISTENER_DEAD",
+                       "the gRPC port is not listened at, and cannot be; it is tried again",
+                       {{"reason", rebuilt.message()}});
+  }
+  metrics_->grpc_listener_rebuilt_total.Increment();
+  log_->Event(LogLevel::kWarn, "GRPC_LISTENER_REBUILT",
+              "the gRPC port was not listened at any more, and is again", {{"port", port()}});
+}
+
+void GrpcConnections::Tick() {
+  const SteadyTime now = clock_->SteadyNow();
+  if (now >= next_look_) {
+    LookForFloods(now);
+    next_look_ = now + kShareOfTime * (clock_->SteadyNow() - now);
+  }
+  if (now < next_sweep_) return;
+  next_sweep_ = now + kSweepInterval;
+  table_.Sweep(now);
+  count_ = static_cast<int64_t>(table_.size());
+}
+
+void GrpcConnections::LookForFloods(SteadyTime now) {
+  std::vector<std::pair<Connection*, int64_t>> busy;  // With the bytes received.
+  bool has_unknown = false;
+  for (auto& [fd, connection] : table_.connections()) {
+    const int64_t bytes = ReceivedBytes(connection);
+    if (bytes - connection.looked_bytes < kLookBytes) continue;
+    busy.emplace_back(&connection, bytes);
+    has_unknown = has_unknown || connection.channelz_id == 0;
+  }
+  if (has_unknown && now >= next_list_) FindInChannelz(now);
+  for (const auto& [connection, bytes] : busy) {
+    if (connection->channelz_id == 0) continue;
+    connection->looked_bytes = bytes;
+    absl::optional<ConnectionCounts> counts = ReadChannelzSocket(connection->channelz_id);
+    if (!counts.has_value()) continue;
+    counts->received_bytes = bytes;
+    const FloodMeter::Verdict verdict = connection->meter.Look(options_.flood, *counts, now);
+    if (verdict != FloodMeter::Verdict::kNone) EndFlood(*connection, verdict, now);
+  }
+}
+
+void GrpcConnections::FindInChannelz(SteadyTime now) {
+  absl::flat_hash_map<std::string, Connection*> unknown;
+  for (auto& [fd, connection] : table_.connections()) {
+    if (connection.channelz_id == 0) unknown[connection.peer] = &connection;
+  }
+  for (const ChannelzSocket& socket : ListChannelzSockets(channelz_server_)) {
+    const auto found = unknown.find(socket.peer);
+    if (found != unknown.end()) found->second->channelz_id = socket.id;
+  }
+  next_list_ = now + kShareOfTime * (clock_->SteadyNow() - now);
+}
+
+void GrpcConnections::EndFlood(const Connection& connection, FloodMeter::Verdict verdict,
+                               SteadyTime now) {
+  ConnectionTable::Shutdown(connection);
+  if (options_.flood_ban > absl::ZeroDuration()) {
+    table_.Ban(connection.address, now + absl::ToChronoNanoseconds(options_.flood_ban));
+  }
+  metrics_->floods_ended_total.Increment();
+  log_->RepeatingEvent(LogLevel::kWarn, "GRPC_FLOOD_ENDED",
+                       "a connection made work and brought no messages, and was ended",
+                       {{"kind", NameOf(verdict)},
+                        {"address", connection.address},
+                        {"ban_ms", absl::ToInt64Milliseconds(options_.flood_ban)}});
+}
+
+}  // namespace router

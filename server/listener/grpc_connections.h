@@ -1,0 +1,89 @@
+#ifndef ROUTER_SERVER_LISTENER_GRPC_CONNECTIONS_H_
+#define ROUTER_SERVER_LISTENER_GRPC_CONNECTIONS_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <grpcpp/server_builder.h>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "server/base/clock.h"
+#include "server/listener/connection_table.h"
+#include "server/listener/flood_meter.h"
+#include "server/listener/listener.h"
+#include "server/log/logger.h"
+#include "server/metrics/metrics.h"
+
+namespace router {
+
+// The connections of the gRPC server: accepts them, within the limits, and ends those that are
+// floods. gRPC 1.51 knows neither limit, and takes what comes.
+//
+// All of it happens on the listener's thread. A connection costs no descriptor and no hook beyond
+// its own: whether it is still open is seen from its socket, what it has brought from the kernel's
+// count of its bytes, and what came of those from gRPC's own counts (channelz), which are asked only
+// about connections that have brought kLookBytes since the last time.
+class GrpcConnections {
+ public:
+  struct Options {
+    Listener::Options listener;
+    ConnectionTable::Limits limits;
+    FloodMeter::Limits flood;
+    absl::Duration flood_ban;  // For the address that a flood came from. Zero: none.
+  };
+
+  // Takes the address; errors are those of Listener::Open. Borrows the others.
+  static absl::StatusOr<std::unique_ptr<GrpcConnections>> Open(const Options& options, Clock* clock,
+                                                               Logger* log, Metrics* metrics);
+  ~GrpcConnections();
+
+  // Begins to accept, for the server of this process that was built last. Once. `acceptor` is that
+  // server's, and is borrowed until Stop.
+  void Start(grpc::experimental::ExternalConnectionAcceptor* acceptor);
+
+  // Accepts nothing any more, and looks after what is open no longer.
+  void Stop();
+
+  int port() const { return listener_->port(); }
+
+  // False while the port is not listened at; the next attempt is under way. Thread-safe.
+  bool is_listening() const { return listener_->is_listening(); }
+
+  // Open ones, up to a second old. Thread-safe.
+  int64_t count() const { return count_; }
+
+ private:
+  GrpcConnections(const Options& options, std::unique_ptr<Listener> listener, Clock* clock,
+                  Logger* log, Metrics* metrics);
+
+  void Accept(int fd, const sockaddr_storage& peer);
+  void Refuse(ConnectionTable::Admission admission, const std::string& address);
+  void OnDeadSocket(const absl::Status& rebuilt);
+  void Tick();
+  void LookForFloods(SteadyTime now);
+  void FindInChannelz(SteadyTime now);
+  void EndFlood(const Connection& connection, FloodMeter::Verdict verdict, SteadyTime now);
+
+  const Options options_;
+  Clock* const clock_;
+  Logger* const log_;
+  Metrics* const metrics_;
+  const std::unique_ptr<Listener> listener_;
+  std::atomic<int64_t> count_{0};
+
+  // Of the listener's thread.
+  grpc::experimental::ExternalConnectionAcceptor* acceptor_ = nullptr;
+  int64_t channelz_server_ = 0;
+  ConnectionTable table_;
+  SteadyTime next_sweep_ = SteadyTime::min();
+  SteadyTime next_look_ = SteadyTime::min();
+  SteadyTime next_list_ = SteadyTime::min();
+};
+
+}  // namespace router
+
+#endif  // ROUTER_SERVER_LISTENER_GRPC_CONNECTIONS_H_

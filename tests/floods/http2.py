@@ -1,0 +1,56 @@
+"""HTTP/2 frames by hand, for what no well-behaved client library would send."""
+
+import struct
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PING, WINDOW_UPDATE, CONTINUATION = (
+    0, 1, 2, 3, 4, 6, 8, 9)
+END_STREAM, END_HEADERS, ACK = 0x1, 0x4, 0x1
+CANCEL = 8
+
+
+def frame(kind, flags, stream, payload=b""):
+    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+
+def literal(name, value, index=False):
+    """A header field whose name and value are written out; `index` puts it into the table."""
+    return (b"\x40" if index else b"\x00") + _string(name) + _string(value)
+
+
+def _string(text):
+    data = text.encode() if isinstance(text, str) else text
+    assert len(data) < 127 + 128, "longer strings are not needed"
+    if len(data) < 127:
+        return bytes([len(data)]) + data
+    return bytes([127, len(data) - 127]) + data
+
+
+def call_headers(path, authority="router"):
+    """The header block of a gRPC call."""
+    return (b"\x83\x86"                              # :method POST, :scheme http
+            + b"\x04" + _string(path)                # :path
+            + b"\x01" + _string(authority)           # :authority
+            + literal("content-type", "application/grpc") + literal("te", "trailers"))
+
+
+def call(path, stream):
+    return frame(HEADERS, END_HEADERS, stream, call_headers(path))
+
+
+def reset(stream):
+    return frame(RST_STREAM, 0, stream, struct.pack(">I", CANCEL))
+
+
+def settings(*pairs):
+    return frame(SETTINGS, 0, 0, b"".join(struct.pack(">HI", k, v) for k, v in pairs))
+
+
+def ping(number):
+    return frame(PING, 0, 0, struct.pack(">Q", number))
+
+
+def hello():
+    """What a client sends first."""
+    return PREFACE + settings()
