@@ -233,7 +233,7 @@ absl::Status Router::Parts::Serve() {
   health_service.Start(publisher_service->queue());
   reflection_service->Start(publisher_service->queue());
   publisher_service->Start();
-  connections->Start(acceptor.get());
+  connections->Start(acceptor.get(), publisher_service->queue());
   ticker = std::thread(&Parts::Tick, this);
   SetServing(true);
   // Last, so that a router that says it is ready answers calls.

@@ -2,8 +2,10 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -113,14 +115,16 @@ void ConnectionTable::Ban(const std::string& address, SteadyTime until) {
   if (bans_.size() < kBansMax || bans_.contains(address)) bans_[address] = until;
 }
 
-int64_t ReceivedBytes(const Connection& connection) {
+int64_t ReadBytes(const Connection& connection) {
   tcp_info info = {};
   socklen_t size = sizeof(info);
+  int unread = 0;
   if (!IsOpen(connection) ||
-      getsockopt(connection.fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) {
+      getsockopt(connection.fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
+      ioctl(connection.fd, SIOCINQ, &unread) != 0) {
     return -1;
   }
-  return static_cast<int64_t>(info.tcpi_bytes_received);
+  return static_cast<int64_t>(info.tcpi_bytes_received) - unread;
 }
 
 }  // namespace router

@@ -22,7 +22,8 @@ struct Connection {
   std::string address;     // ClientAddress.
   std::string peer;        // As gRPC names it.
   int64_t channelz_id = 0;  // 0: not known yet.
-  int64_t looked_bytes = 0;  // Received when it was looked at for the last time.
+  int64_t looked_bytes = 0;  // Read when it was looked at for the last time.
+  int unknown_ticks = 0;  // At which gRPC did not know it.
   FloodMeter meter;
 };
 
@@ -70,8 +71,8 @@ class ConnectionTable {
   SteadyTime swept_at_ = SteadyTime::min();
 };
 
-// Bytes that a connection has received; -1 where it has been closed.
-int64_t ReceivedBytes(const Connection& connection);
+// Bytes that have come over a connection and were read from it; -1 where it has been closed.
+int64_t ReadBytes(const Connection& connection);
 
 }  // namespace router
 

@@ -20,6 +20,12 @@ constexpr int64_t kStreamsPerMessage = 20;
 constexpr int kFruitlessLooksMax = 3;
 // Incomplete messages of so many calls at a time are believed in.
 constexpr int64_t kMessagesAtATime = 8;
+// What is not part of a message: headers, and frames that steer the connection. It may have been
+// parsed when the streams that it opens are not counted yet, hence the second look.
+constexpr int64_t kOverheadBytesMax = 1 << 20;
+constexpr int kOverlongLooksMax = 2;
+// A connection without any call so far has nothing to say.
+constexpr int64_t kIdleBytesMax = 32 << 10;
 
 double Leak(double level, double inflow, double outflow) {
   return std::max(0.0, level + inflow - outflow);
@@ -53,12 +59,13 @@ FloodMeter::Verdict FloodMeter::Look(const Limits& limits, const ConnectionCount
     return Verdict::kStreams;
   }
   if (broken_streams_ > kBrokenMax) return Verdict::kResets;
-  const int64_t open =
-      counts.streams_started - counts.streams_succeeded - counts.streams_failed;
-  const int64_t incomplete_messages = 1 + std::min(std::max<int64_t>(open, 0), kMessagesAtATime - 1);
-  if (bytes_since_message_ > incomplete_messages * limits.message_bytes_max) {
-    return Verdict::kBytes;
-  }
+  if (counts.streams_started == 0 && counts.received_bytes > kIdleBytesMax) return Verdict::kBytes;
+  const int64_t open = counts.streams_started - counts.streams_succeeded - counts.streams_failed;
+  const int64_t incomplete_messages = std::min(std::max<int64_t>(open, 0), kMessagesAtATime);
+  const bool is_overlong =
+      bytes_since_message_ > incomplete_messages * limits.message_bytes_max + kOverheadBytesMax;
+  overlong_looks_ = is_overlong ? overlong_looks_ + 1 : 0;
+  if (overlong_looks_ >= kOverlongLooksMax) return Verdict::kBytes;
   return Verdict::kNone;
 }
 

@@ -9,7 +9,7 @@ namespace router {
 
 // What a connection has brought since it was opened.
 struct ConnectionCounts {
-  int64_t received_bytes = 0;
+  int64_t received_bytes = 0;  // And parsed.
   int64_t streams_started = 0;
   int64_t streams_succeeded = 0;  // The server has answered.
   int64_t streams_failed = 0;     // Ended before that. Known some time after it has happened.
@@ -44,6 +44,7 @@ class FloodMeter {
   double broken_streams_ = 0;  // Broken off; leaks away.
   int fruitless_looks_ = 0;    // In succession.
   int64_t bytes_since_message_ = 0;
+  int overlong_looks_ = 0;  // In succession.
 };
 
 }  // namespace router

@@ -17,6 +17,10 @@ namespace {
 constexpr std::chrono::seconds kSweepInterval{1};
 // A connection is looked at when it has brought so much since the last look.
 constexpr int64_t kLookBytes = 64 << 10;
+// gRPC gives a connection up and goes on reading, where much has come already: one that has brought
+// so much, and that gRPC does not know in so many ticks, is one of those.
+constexpr int64_t kUnknownBytesMax = 1 << 20;
+constexpr int kUnknownTicksMax = 2;
 // Looking for floods, and listing gRPC's connections, takes one part in so many of the time at most.
 constexpr int kShareOfTime = 20;
 
@@ -55,8 +59,10 @@ GrpcConnections::GrpcConnections(const Options& options, std::unique_ptr<Listene
 
 GrpcConnections::~GrpcConnections() { Stop(); }
 
-void GrpcConnections::Start(grpc::experimental::ExternalConnectionAcceptor* acceptor) {
+void GrpcConnections::Start(grpc::experimental::ExternalConnectionAcceptor* acceptor,
+                            CallQueue* queue) {
   acceptor_ = acceptor;
+  queue_ = queue;
   channelz_server_ = NewestChannelzServer();
   Listener::Handlers handlers;
   handlers.on_connection = [this](int fd, const sockaddr_storage& peer) { Accept(fd, peer); };
@@ -72,7 +78,12 @@ void GrpcConnections::Start(grpc::experimental::ExternalConnectionAcceptor* acce
   listener_->Start(std::move(handlers));
 }
 
-void GrpcConnections::Stop() { listener_->Stop(); }
+void GrpcConnections::Stop() {
+  listener_->Stop();
+  absl::MutexLock lock(&mutex_);
+  for (int fd : accepted_) close(fd);
+  accepted_.clear();
+}
 
 void GrpcConnections::Accept(int fd, const sockaddr_storage& peer) {
   const ConnectionTable::Admission admission = table_.Add(fd, peer, clock_->SteadyNow());
@@ -81,9 +92,22 @@ void GrpcConnections::Accept(int fd, const sockaddr_storage& peer) {
     close(fd);
     return Refuse(admission, ClientAddress(peer));
   }
-  grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
-  connection.fd = fd;
-  acceptor_->HandleNewConnection(&connection);
+  absl::MutexLock lock(&mutex_);
+  accepted_.push_back(fd);
+  if (accepted_.size() == 1) queue_->Post(&hand_over_);
+}
+
+void GrpcConnections::HandOver(bool /*ok*/) {
+  std::vector<int> accepted;
+  {
+    absl::MutexLock lock(&mutex_);
+    accepted.swap(accepted_);
+  }
+  for (int fd : accepted) {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+    connection.fd = fd;
+    acceptor_->HandleNewConnection(&connection);
+  }
 }
 
 void GrpcConnections::Refuse(ConnectionTable::Admission admission, const std::string& address) {
@@ -138,20 +162,23 @@ void GrpcConnections::Tick() {
 }
 
 void GrpcConnections::LookForFloods(SteadyTime now) {
-  std::vector<std::pair<Connection*, int64_t>> busy;  // With the bytes received.
+  std::vector<std::pair<Connection*, int64_t>> busy;  // With the bytes read.
   bool has_unknown = false;
   for (auto& [fd, connection] : table_.connections()) {
-    const int64_t bytes = ReceivedBytes(connection);
+    const int64_t bytes = ReadBytes(connection);
     if (bytes - connection.looked_bytes < kLookBytes) continue;
     busy.emplace_back(&connection, bytes);
     has_unknown = has_unknown || connection.channelz_id == 0;
   }
   if (has_unknown && now >= next_list_) FindInChannelz(now);
   for (const auto& [connection, bytes] : busy) {
-    if (connection->channelz_id == 0) continue;
-    connection->looked_bytes = bytes;
     absl::optional<ConnectionCounts> counts = ReadChannelzSocket(connection->channelz_id);
-    if (!counts.has_value()) continue;
+    if (!counts.has_value()) {
+      const bool is_over = bytes > kUnknownBytesMax && ++connection->unknown_ticks > kUnknownTicksMax;
+      if (is_over) EndFlood(*connection, FloodMeter::Verdict::kBytes, now);
+      continue;
+    }
+    connection->looked_bytes = bytes;
     counts->received_bytes = bytes;
     const FloodMeter::Verdict verdict = connection->meter.Look(options_.flood, *counts, now);
     if (verdict != FloodMeter::Verdict::kNone) EndFlood(*connection, verdict, now);

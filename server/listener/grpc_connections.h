@@ -5,11 +5,14 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <grpcpp/server_builder.h>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "server/base/clock.h"
 #include "server/listener/connection_table.h"
@@ -17,13 +20,17 @@
 #include "server/listener/listener.h"
 #include "server/log/logger.h"
 #include "server/metrics/metrics.h"
+#include "server/services/call_queue.h"
+#include "server/services/completion_tag.h"
 
 namespace router {
 
 // The connections of the gRPC server: accepts them, within the limits, and ends those that are
 // floods. gRPC 1.51 knows neither limit, and takes what comes.
 //
-// All of it happens on the listener's thread. A connection costs no descriptor and no hook beyond
+// All of it happens on the listener's thread, but for handing a connection to gRPC: that begins to
+// read from it, and does not come back while more arrives, so it is left to the thread of a call
+// queue, and the listener stays able to end it. A connection costs no descriptor and no hook beyond
 // its own: whether it is still open is seen from its socket, what it has brought from the kernel's
 // count of its bytes, and what came of those from gRPC's own counts (channelz), which are asked only
 // about connections that have brought kLookBytes since the last time.
@@ -42,11 +49,13 @@ class GrpcConnections {
   ~GrpcConnections();
 
   // Begins to accept, for the server of this process that was built last. Once. `acceptor` is that
-  // server's, and is borrowed until Stop.
-  void Start(grpc::experimental::ExternalConnectionAcceptor* acceptor);
+  // server's, `queue` one of its call queues; both are borrowed until Stop.
+  void Start(grpc::experimental::ExternalConnectionAcceptor* acceptor, CallQueue* queue)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Accepts nothing any more, and looks after what is open no longer.
-  void Stop();
+  // Accepts nothing any more, and looks after what is open no longer. Call before the server is
+  // shut down.
+  void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
   int port() const { return listener_->port(); }
 
@@ -60,7 +69,8 @@ class GrpcConnections {
   GrpcConnections(const Options& options, std::unique_ptr<Listener> listener, Clock* clock,
                   Logger* log, Metrics* metrics);
 
-  void Accept(int fd, const sockaddr_storage& peer);
+  void Accept(int fd, const sockaddr_storage& peer) ABSL_LOCKS_EXCLUDED(mutex_);
+  void HandOver(bool ok) ABSL_LOCKS_EXCLUDED(mutex_);
   void Refuse(ConnectionTable::Admission admission, const std::string& address);
   void OnDeadSocket(const absl::Status& rebuilt);
   void Tick();
@@ -75,8 +85,15 @@ class GrpcConnections {
   const std::unique_ptr<Listener> listener_;
   std::atomic<int64_t> count_{0};
 
-  // Of the listener's thread.
+  // Set by Start.
   grpc::experimental::ExternalConnectionAcceptor* acceptor_ = nullptr;
+  CallQueue* queue_ = nullptr;
+  MemberTag<GrpcConnections> hand_over_{this, &GrpcConnections::HandOver};
+
+  absl::Mutex mutex_;
+  std::vector<int> accepted_ ABSL_GUARDED_BY(mutex_);  // Not handed over yet.
+
+  // Of the listener's thread.
   int64_t channelz_server_ = 0;
   ConnectionTable table_;
   SteadyTime next_sweep_ = SteadyTime::min();
