@@ -185,6 +185,12 @@ absl::Status BatchInvalid(int64_t message_count, int64_t message_count_max) {
       .InField("messages");
 }
 
+absl::Status FrameInvalid() {
+  return Error(StatusCode::kInvalidArgument, "FRAME_INVALID",
+               "a frame of the stream is no router.v1.PublishStreamRequest, or a text in it is not "
+               "UTF-8: nothing of it was taken, and the frames before it have their answers");
+}
+
 absl::Status NoStreamForSubject(absl::string_view subject) {
   return Error(StatusCode::kFailedPrecondition, "NO_STREAM_FOR_SUBJECT",
                absl::StrCat("no JetStream stream takes subject ", Quoted(subject),

@@ -40,6 +40,7 @@ absl::Status TtlInvalid(absl::string_view why);
 absl::Status GuaranteeInvalid(int guarantee);
 absl::Status PayloadTooLarge(int64_t size_bytes, int64_t size_bytes_max);
 absl::Status BatchInvalid(int64_t message_count, int64_t message_count_max);
+absl::Status FrameInvalid();  // A frame of a stream that is no protobuf; ends the stream.
 
 // The broker has looked at the message and will not have it: FAILED_PRECONDITION.
 absl::Status NoStreamForSubject(absl::string_view subject);

@@ -7,8 +7,13 @@
 #include <utility>
 #include <vector>
 
+#include <grpcpp/impl/codegen/proto_utils.h>
+#include <grpcpp/support/byte_buffer.h>
+
+#include "absl/status/status.h"
 #include "router/v1/publisher.pb.h"
 #include "server/base/operation.h"
+#include "server/errors/errors.h"
 #include "server/services/message_conversion.h"
 #include "server/services/publish_trace.h"
 
@@ -26,7 +31,14 @@ class PublishFrameOwner {
 // One frame of a PublishStream: the request, and the batch made of it.
 class PublishFrame final : public PublishBatch {
  public:
-  // A new frame in the memory of the last one. `request` has been read, `owner` is told.
+  // Makes `request` of what a caller sent, in the memory of the last one; `bytes` is empty then.
+  // FRAME_INVALID where it is no such message.
+  absl::Status Parse(grpc::ByteBuffer* bytes) {
+    using Traits = grpc::SerializationTraits<v1::PublishStreamRequest>;
+    return Traits::Deserialize(bytes, &request).ok() ? absl::OkStatus() : error::FrameInvalid();
+  }
+
+  // A new frame in the memory of the last one. `request` has been parsed, `owner` is told.
   void Begin(PublishFrameOwner* owner) {
     owner_ = owner;
     size_bytes = static_cast<int64_t>(request.ByteSizeLong());

@@ -6,8 +6,10 @@
 #include <utility>
 #include <vector>
 
+#include <grpcpp/impl/codegen/proto_utils.h>
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/async_stream.h>
+#include <grpcpp/support/byte_buffer.h>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -57,13 +59,22 @@ class PublishStream final : public PublishFrameOwner {
   void OnRead(bool ok) {
     reading_ = false;
     input_ended_ = !ok;
-    if (ok) status_ = CheckBatchSize(frame_->request.messages_size());
-    if (ok && status_.ok() && caller_.has_value()) {
+    if (ok) TakeFrame();
+    Advance();
+  }
+
+  // Publishes the frame that came in, or refuses it: `status_` says why, and the stream ends once
+  // the frames before it are answered.
+  void TakeFrame() {
+    std::unique_ptr<PublishFrame> frame = queue_->frames.Take();
+    status_ = frame->Parse(&input_);
+    if (status_.ok()) status_ = CheckBatchSize(frame->request.messages_size());
+    if (status_.ok() && caller_.has_value()) {
       status_ = context_->access->Renew(*StreamRule(), &*caller_);
     }
-    if (!status_.ok()) input_ended_ = true;
-    if (!input_ended_) Publish(std::move(frame_));
-    Advance();
+    if (status_.ok()) return Publish(std::move(frame));
+    input_ended_ = true;
+    queue_->frames.Give(std::move(frame));
   }
 
   void Publish(std::unique_ptr<PublishFrame> frame) {
@@ -141,11 +152,9 @@ class PublishStream final : public PublishFrameOwner {
            unanswered_bytes_ < context_->options.stream_window_bytes;
   }
 
-  // A stream that waits for its caller to go on takes no memory that others could use.
   void Read() {
     reading_ = true;
-    frame_ = unanswered_messages_ > 0 ? queue_->frames.Take() : std::make_unique<PublishFrame>();
-    stream_.Read(&frame_->request, &read_);
+    stream_.Read(&input_, &read_);
   }
 
   void Write() {
@@ -154,7 +163,11 @@ class PublishStream final : public PublishFrameOwner {
     writing_messages_ = unwritten_messages_;
     answers_.set_window_messages(static_cast<uint64_t>(
         std::max<int64_t>(0, context_->options.stream_window_messages - unanswered_messages_)));
-    stream_.Write(answers_, &written_);  // Serialised before it returns.
+    grpc::ByteBuffer output;
+    bool owns_output = false;  // It does; gRPC's own types ask.
+    using Traits = grpc::SerializationTraits<v1::PublishStreamResponse>;
+    Traits::Serialize(answers_, &output, &owns_output);
+    stream_.Write(output, &written_);
     answers_.Clear();
   }
 
@@ -175,13 +188,14 @@ class PublishStream final : public PublishFrameOwner {
   MemberTag<PublishStream> written_{this, &PublishStream::OnWritten};
   MemberTag<PublishStream> finish_{this, &PublishStream::OnFinished};
   grpc::ServerContext server_context_;
-  grpc::ServerAsyncReaderWriter<v1::PublishStreamResponse, v1::PublishStreamRequest> stream_;
+  // Of bytes: gRPC would take a frame that it cannot parse for the end of the stream.
+  grpc::ServerAsyncReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer> stream_;
   SteadyTime start_time_;
   absl::optional<CallerTrace> caller_trace_;
   absl::optional<Caller> caller_;  // Where there is access control.
 
-  std::unique_ptr<PublishFrame> frame_;  // The next one to be read.
-  v1::PublishStreamResponse answers_;    // Ready to be written.
+  grpc::ByteBuffer input_;             // The next frame.
+  v1::PublishStreamResponse answers_;  // Ready to be written.
   absl::Status status_;
   uint64_t next_number_ = 1;
   int64_t unanswered_messages_ = 0;

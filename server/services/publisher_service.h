@@ -29,6 +29,11 @@ struct PublisherServiceOptions {
   int64_t stream_window_bytes = int64_t{16} << 20;
 };
 
+// Asynchronous, with the frames of streams as bytes.
+using PublisherAsyncService = v1::PublisherService::WithAsyncMethod_Publish<
+    v1::PublisherService::WithAsyncMethod_PublishBatch<
+        v1::PublisherService::WithRawMethod_PublishStream<v1::PublisherService::Service>>>;
+
 // What the handlers share. All of it outlives them.
 struct PublisherContext {
   PublisherServiceOptions options;
@@ -41,7 +46,7 @@ struct PublisherContext {
   GrpcMethodMetrics* publish_metrics;
   GrpcMethodMetrics* publish_batch_metrics;
   GrpcMethodMetrics* publish_stream_metrics;
-  v1::PublisherService::AsyncService service;
+  PublisherAsyncService service;
 };
 
 // A call queue and what the handlers on it share. Of the queue's thread, but for the counter.

@@ -9,7 +9,7 @@ from router.v1 import publisher_pb2
 
 from harness import contract
 from harness import jetstream
-from harness.api import RouterError
+from harness.api import RouterError, error_of_call
 from harness.bad_input import (BAD_HEADERS, BAD_IDS, BAD_SUBJECTS, INJECTED_HEADER,
                                INJECTED_SUBJECT, RESERVED_SUBJECTS)
 from harness.waiting import wait_until
@@ -197,13 +197,32 @@ class BadInputTest(SecureRouterTestCase):
                 self.assertNotEqual(caught.exception.code(), grpc.StatusCode.DEADLINE_EXCEEDED)
                 if code:
                     self.assertEqual(caught.exception.code(), code)
-        # The frame ends the stream; what is in it gets no answer.
-        answers = list(self.connection().channel.stream_stream(
-            "/router.v1.PublisherService/PublishStream")(iter([b"\xff\xff"]), timeout=5))
-        self.assertEqual(answers, [])
         with self.assertRaises(grpc.RpcError):
             self.connection().channel.unary_unary("/router.v1.PublisherService/Publish")(
                 b"", timeout=5, metadata=[("big", "x" * 20_000)])
+        self.assert_good_caller_goes_on()
+
+    def test_a_frame_that_is_no_protobuf(self):
+        self.start_secure()
+        good = publisher_pb2.PublishStreamRequest(
+            messages=[self.message(payload=b"kept")]).SerializeToString()
+        for bad in (b"\xff\xff", good[:-1], b"\x0a\x05\x0a\x03\xff\xfe\xfd"):
+            with self.subTest(bad=bad):
+                call = self.connection().channel.stream_stream(
+                    "/router.v1.PublisherService/PublishStream",
+                    response_deserializer=publisher_pb2.PublishStreamResponse.FromString)(
+                        iter([good, bad, good]), timeout=10)
+                outcomes = []
+                with self.assertRaises(grpc.RpcError) as caught:
+                    for response in call:
+                        outcomes += [r.outcome for r in response.ranges]
+                self.assertEqual(outcomes, [message_pb2.PUBLISH_OUTCOME_DELIVERED])
+                self.assert_error(error_of_call(caught.exception),
+                                  "INVALID_ARGUMENT", "FRAME_INVALID")
+        self.assertEqual(self.broker.message_count("TEST"), 3)
+        self.assertEqual(self.router.metric(
+            "router_grpc_server_handled_total", grpc_service="router.v1.PublisherService",
+            grpc_method="PublishStream", grpc_code="InvalidArgument"), 3)
         self.assert_good_caller_goes_on()
 
     def test_deadline_that_has_passed(self):

@@ -108,6 +108,7 @@ std::vector<Expected> Vocabulary() {
        "messages",
        false,
        {"message_count", "message_count_max"}},
+      {FrameInvalid(), C::kInvalidArgument, "FRAME_INVALID", "", false, {}},
       {NoStreamForSubject("a"),
        C::kFailedPrecondition,
        "NO_STREAM_FOR_SUBJECT",
