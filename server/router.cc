@@ -213,7 +213,7 @@ absl::Status Router::Parts::OpenDelivery() {
   drainer = std::make_unique<Drainer>(DrainerOptionsOf(settings), clock, dispatcher.get(),
                                       queue.get(), &telemetry);
   dead_letters = std::make_unique<DeadLetters>(DeadLettersOptionsOf(settings), clock,
-                                               dispatcher.get(), queue.get());
+                                               dispatcher.get(), transport.get(), queue.get());
   status = std::make_unique<StatusReporter>(
       StatusReporter::Options{settings.nats_max_pending_operations, settings.pending_max_bytes},
       clock, transport.get(), dispatcher.get(), drainer.get(), queue.get(), mode.get());

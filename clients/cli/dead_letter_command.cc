@@ -164,7 +164,9 @@ Command RedriveCommand() {
   redrive.summary = "Puts dead letters back into the queue, to be delivered again";
   redrive.details = absl::StrCat(
       "Goes on until all that match now are back, at the rate that the router allows; a terminal "
-      "shows how far\nit is. What becomes a dead letter again meanwhile is left alone.\n",
+      "shows how far\nit is. What becomes a dead letter again meanwhile is left alone. What "
+      "publishing would refuse "
+      "now is not put\nback, and said (exit code 7).\n",
       kFilterDetails);
   redrive.flags = SelectingFlags();
   redrive.flags.push_back({"limit", "N", "most to put back; 0: all that match", "0"});

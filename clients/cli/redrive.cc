@@ -60,6 +60,8 @@ class Redrive {
     total.set_redriven_count(moved_);
     total.set_remaining_count(remaining_);
     total.set_audit_event_id(audit_event_id_);
+    total.set_refused_count(refused_.refused_count());
+    *total.mutable_refused_sample() = refused_.refused_sample();
     return total;
   }
 
@@ -69,9 +71,11 @@ class Redrive {
     moved_ += response.redriven_count();
     remaining_ = response.remaining_count();
     if (!response.audit_event_id().empty()) audit_event_id_ = response.audit_event_id();
+    // Every call begins at the first one: what it refuses includes what the one before has refused.
+    if (response.refused_count() >= refused_.refused_count()) refused_ = response;
     // What fails again comes back as a dead letter: it is not redriven for ever.
     if (is_first) {
-      const int64_t all = moved_ + remaining_;
+      const int64_t all = moved_ + remaining_ - refused_.refused_count();
       limit_ = limit_ == 0 ? all : std::min(limit_, all);
     }
     if (!invocation_.environment.err_is_terminal) return;
@@ -91,8 +95,24 @@ class Redrive {
   int64_t moved_ = 0;
   int64_t remaining_ = 0;
   std::string audit_event_id_;
+  v1::RedriveDeadLettersResponse refused_;  // The call that has refused most.
   bool shows_progress_ = false;
 };
+
+void PrintRefused(const Invocation& invocation, const v1::RedriveDeadLettersResponse& response) {
+  if (response.refused_count() == 0) return;
+  std::ostream& err = invocation.environment.err;
+  err << DeadLetterCount(response.refused_count())
+      << " refused, as publishing them would be now:\n";
+  for (const v1::RefusedDeadLetter& refused : response.refused_sample()) {
+    err << "  " << refused.operation_id() << ": " << Printable(refused.error().message()) << "\n";
+  }
+  if (response.refused_count() > response.refused_sample_size()) err << "  ...\n";
+}
+
+ExitCode ExitCodeOf(const v1::RedriveDeadLettersResponse& response) {
+  return response.refused_count() == 0 ? ExitCode::kOk : ExitCode::kPartial;
+}
 
 void PrintTotal(const Invocation& invocation, const v1::RedriveDeadLettersResponse& total) {
   if (invocation.options.format != OutputFormat::kTable) {
@@ -101,6 +121,7 @@ void PrintTotal(const Invocation& invocation, const v1::RedriveDeadLettersRespon
   }
   invocation.environment.out << DeadLetterCount(total.redriven_count())
                              << " put back into the queue.\n";
+  PrintRefused(invocation, total);
   if (total.remaining_count() == 0) return;
   invocation.environment.err << HumanCount(total.remaining_count())
                              << " that match are still dead letters.\n";
@@ -113,12 +134,13 @@ absl::StatusOr<ExitCode> Preview(const Invocation& invocation,
   if (!response.ok()) return response.status();
   if (invocation.options.format != OutputFormat::kTable) {
     PrintMessage(invocation, *response);
-    return ExitCode::kOk;
+    return ExitCodeOf(*response);
   }
   invocation.environment.out << DeadLetterCount(response->redriven_count())
                              << " would be put back into the queue.\n";
   if (!response->sample().empty()) PrintDeadLetters(invocation, response->sample());
-  return ExitCode::kOk;
+  PrintRefused(invocation, *response);
+  return ExitCodeOf(*response);
 }
 
 }  // namespace
@@ -142,7 +164,7 @@ absl::StatusOr<ExitCode> RunRedrive(const Invocation& invocation) {
   const absl::Status status = redrive.Run();
   if (!status.ok() && redrive.moved() == 0) return status;
   PrintTotal(invocation, redrive.total());
-  if (status.ok()) return ExitCode::kOk;
+  if (status.ok()) return ExitCodeOf(redrive.total());
   invocation.environment.err << "routerctl: " << DescribeError(status, invocation.options) << "\n";
   return ExitCode::kPartial;
 }

@@ -13,7 +13,8 @@ namespace router::cli {
 // "1 dead letter", "2 dead letters".
 std::string DeadLetterCount(int64_t count);
 
-// ExitCode::kPartial where it ended with an error after some were moved.
+// ExitCode::kPartial where it ended with an error after some were moved, or the router refused
+// some.
 absl::StatusOr<ExitCode> RunRedrive(const Invocation& invocation);
 
 }  // namespace router::cli

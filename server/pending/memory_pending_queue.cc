@@ -19,6 +19,7 @@ PendingRecord RecordOf(const Operation& operation, uint64_t sequence) {
   record.sequence = sequence;
   record.subject = std::string(operation.message.subject);
   record.payload = std::string(operation.message.payload);
+  record.payload_bytes = static_cast<int64_t>(operation.message.payload.size());
   for (const Header& header : operation.message.headers) {
     record.headers.emplace_back(std::string(header.key), std::string(header.value));
   }

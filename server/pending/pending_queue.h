@@ -32,7 +32,8 @@ namespace router {
 struct PendingRecord {
   uint64_t sequence = 0;  // The operation id.
   std::string subject;
-  std::string payload;  // Empty where it was read without payloads.
+  std::string payload;        // Empty where it was read without payloads.
+  int64_t payload_bytes = 0;  // Its size, also where it was read without.
   std::vector<std::pair<std::string, std::string>> headers;
   std::string message_id;
   bool caller_chose_id = false;

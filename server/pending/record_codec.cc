@@ -200,6 +200,7 @@ absl::StatusOr<PendingRecord> ToPendingRecord(const RecordFields& fields, bool w
   record.sequence = fields.sequence;
   record.subject = std::string(fields.subject);
   if (with_payload) record.payload = std::string(fields.payload);
+  record.payload_bytes = static_cast<int64_t>(fields.payload.size());
   record.message_id = std::string(fields.message_id);
   record.caller_chose_id = fields.caller_chose_id != 0;
   record.ordering_key = std::string(fields.ordering_key);

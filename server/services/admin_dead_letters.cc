@@ -1,8 +1,10 @@
 // The methods of AdminService that are about dead letters.
 #include <limits>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "server/errors/errors.h"
 #include "server/errors/status_conversion.h"
 #include "server/services/admin_service.h"
@@ -29,6 +31,42 @@ absl::StatusOr<int64_t> CountMatches(const DeadLetters& dead_letters, const Filt
   });
   if (!walked.ok()) return walked;
   return count;
+}
+
+void ToProto(const RefusedDeadLetters& refused, v1::RedriveDeadLettersResponse* response) {
+  response->set_refused_count(refused.count);
+  for (const RefusedDeadLetters::Refused& one : refused.sample) {
+    v1::RefusedDeadLetter* const proto = response->add_refused_sample();
+    proto->set_operation_id(one.operation_id);
+    ToRpcStatus(one.why, proto->mutable_error());
+  }
+}
+
+// As a redrive that moves nothing: what could be put back, and what is refused.
+absl::Status PreviewRedrive(const DeadLetters& dead_letters, const Filter& filter,
+                            v1::RedriveDeadLettersResponse* response) {
+  int64_t count = 0;
+  RefusedDeadLetters refused;
+  const absl::Status walked = dead_letters.ForEach(filter, [&](const DeadLetter& dead_letter) {
+    absl::Status valid = dead_letters.Validate(dead_letter);
+    if (!valid.ok()) {
+      refused.Add(dead_letter.record.sequence, std::move(valid));
+    } else if (++count <= kSampleSize) {
+      ToProto(dead_letter, v1::DEAD_LETTER_VIEW_BASIC, response->add_sample());
+    }
+    return absl::OkStatus();
+  });
+  if (!walked.ok()) return walked;
+  response->set_redriven_count(count);
+  ToProto(refused, response);
+  return absl::OkStatus();
+}
+
+// For the audit log: "; 3 refused (HEADER_INVALID: 1, SUBJECT_INVALID: 2)".
+std::string RefusedText(const RefusedDeadLetters& refused) {
+  if (refused.count == 0) return "";
+  return absl::StrCat("; ", refused.count, " refused (",
+                      absl::StrJoin(refused.by_reason, ", ", absl::PairFormatter(": ")), ")");
 }
 
 // For the audit log.
@@ -83,11 +121,7 @@ grpc::Status AdminService::RedriveDeadLetters(grpc::ServerContext* context,
   if (!filter.ok()) return ToGrpcStatus(filter.status());
   if (request->limit() < 0) return ToGrpcStatus(error::FieldInvalid("limit", "it is negative"));
   if (change->validate_only) {
-    const absl::StatusOr<int64_t> count =
-        CountMatches(*parts_.dead_letters, *filter, response->mutable_sample());
-    if (!count.ok()) return ToGrpcStatus(count.status());
-    response->set_redriven_count(*count);
-    return grpc::Status::OK;
+    return ToGrpcStatus(PreviewRedrive(*parts_.dead_letters, *filter, response));
   }
   const int64_t limit =
       request->limit() == 0 ? std::numeric_limits<int64_t>::max() : request->limit();
@@ -96,10 +130,12 @@ grpc::Status AdminService::RedriveDeadLetters(grpc::ServerContext* context,
   const absl::Status status = parts_.dead_letters->Redrive(*filter, limit, &redriven);
   response->set_redriven_count(redriven.moved);
   response->set_remaining_count(redriven.remaining);
-  if (redriven.moved > 0) {
+  ToProto(redriven.refused, response);
+  if (redriven.moved > 0 || redriven.refused.count > 0) {
+    const std::string what = absl::StrCat("put back into the queue", RefusedText(redriven.refused));
     const absl::StatusOr<std::string> id =
         Audit(*change,
-              BeforeAndAfter(request->filter(), redriven.moved, "put back into the queue", before,
+              BeforeAndAfter(request->filter(), redriven.moved, what, before,
                              parts_.queue->GetStats().dead_letters),
               status);
     if (status.ok() && !id.ok()) return ToGrpcStatus(id.status());

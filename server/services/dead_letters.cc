@@ -7,6 +7,7 @@
 #include "server/errors/errors.h"
 #include "server/services/list_filters.h"
 #include "server/services/page.h"
+#include "server/validation/validation.h"
 
 namespace router {
 namespace {
@@ -53,10 +54,17 @@ class Slices {
 
 }  // namespace
 
+void RefusedDeadLetters::Add(uint64_t operation_id, absl::Status why) {
+  ++count;
+  ++by_reason[error::ReasonOf(why)];
+  if (sample.size() < kSampleMax) sample.push_back({operation_id, std::move(why)});
+}
+
 DeadLetters::DeadLetters(const Options& options, Clock* clock, const Dispatcher* dispatcher,
-                         PendingQueue* queue)
+                         const Transport* transport, PendingQueue* queue)
     : options_(options),
       dispatcher_(dispatcher),
+      transport_(transport),
       queue_(queue),
       budget_(options.redrive_rate_per_second, clock) {}
 
@@ -125,6 +133,21 @@ absl::Status DeadLetters::ForEach(
   return absl::OkStatus();
 }
 
+absl::Status DeadLetters::Validate(const DeadLetter& dead_letter) const {
+  const PendingRecord& record = dead_letter.record;
+  std::vector<Header> headers;
+  headers.reserve(record.headers.size());
+  for (const auto& [key, value] : record.headers) headers.push_back({key, value});
+  Message message;
+  message.subject = record.subject;
+  message.headers = headers;
+  message.message_id = record.message_id;
+  message.caller_chose_id = record.caller_chose_id;
+  message.guarantee = record.guarantee;
+  return ValidateKeptMessage(message, record.ordering_key, record.payload_bytes,
+                             transport_->max_payload_bytes());
+}
+
 int64_t DeadLetters::QueueRoom() const {
   const LedgerSnapshot ledger = dispatcher_->GetLedger();
   return std::max<int64_t>(0,
@@ -137,7 +160,9 @@ absl::Status DeadLetters::Redrive(const Filter& filter, int64_t limit, Redriven*
   const int64_t allowed = budget_.Take(std::min({limit, room, kRedriveCountMax}));
   absl::Status status = Move(filter, allowed, redriven);
   budget_.Return(allowed - redriven->moved);
-  if (status.ok() && redriven->moved == 0 && redriven->remaining > 0) return NothingMoved(room);
+  if (status.ok() && redriven->moved == 0 && redriven->remaining > redriven->refused.count) {
+    return NothingMoved(room);
+  }
   return status;
 }
 
@@ -157,7 +182,13 @@ absl::Status DeadLetters::Move(const Filter& filter, int64_t allowed, Redriven* 
       },
       &redriven->moved);
   absl::Status status = ForEach(filter, [&](const DeadLetter& dead_letter) {
-    if (redriven->moved + slices.waiting() < allowed) return slices.Add(dead_letter.record);
+    if (redriven->moved + slices.waiting() < allowed) {
+      absl::Status valid = Validate(dead_letter);
+      if (valid.ok()) return slices.Add(dead_letter.record);
+      redriven->refused.Add(dead_letter.record.sequence, std::move(valid));
+      ++redriven->remaining;
+      return absl::OkStatus();
+    }
     ++redriven->remaining;
     // The number of all of them is known.
     return filter.matches_everything() ? absl::CancelledError() : absl::OkStatus();

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,24 @@
 #include "server/filter/filter.h"
 #include "server/pending/pending_queue.h"
 #include "server/services/token_bucket.h"
+#include "transports/transport.h"
 
 namespace router {
+
+// Dead letters that may not be put back: publishing them would be refused today.
+struct RefusedDeadLetters {
+  static constexpr size_t kSampleMax = 10;
+  struct Refused {
+    uint64_t operation_id;
+    absl::Status why;
+  };
+
+  void Add(uint64_t operation_id, absl::Status why);
+
+  int64_t count = 0;
+  std::map<std::string, int64_t> by_reason;  // By the reason of the error.
+  std::vector<Refused> sample;               // The first of them.
+};
 
 // What an operator does with dead letters: look at them, put them back into the queue, throw them
 // away. Walks them slice by slice, so that the queue's writer is never held up for longer than one
@@ -34,11 +51,12 @@ class DeadLetters {
   };
   struct Redriven {
     int64_t moved = 0;
-    int64_t remaining = 0;  // They match, and are still dead letters.
+    int64_t remaining = 0;       // They match, and are still dead letters.
+    RefusedDeadLetters refused;  // Those of them that were looked at and may not be put back.
   };
 
   DeadLetters(const Options& options, Clock* clock, const Dispatcher* dispatcher,
-              PendingQueue* queue);
+              const Transport* transport, PendingQueue* queue);
 
   // The next page of those that match. FILTER_INVALID, PAGE_SIZE_INVALID, PAGE_TOKEN_INVALID.
   absl::StatusOr<Page> List(absl::string_view filter, int32_t page_size,
@@ -52,10 +70,14 @@ class DeadLetters {
   absl::Status ForEach(const Filter& filter,
                        const std::function<absl::Status(const DeadLetter&)>& visit) const;
 
-  // Puts those that match back into the queue, in order: at most `limit`, as many as the rate
-  // allows, and no more than the queue has room for. REDRIVE_RATE_LIMITED or PENDING_QUEUE_FULL
-  // where some match and none could be moved. After any other error `redriven` says what was moved
-  // before it.
+  // The error that publishing the message would get today (see ValidateMessage): what is on the
+  // disk may have been written by another version, or by another hand. Needs no payload.
+  absl::Status Validate(const DeadLetter& dead_letter) const;
+
+  // Puts those that match and are valid back into the queue, in order: at most `limit`, as many as
+  // the rate allows, and no more than the queue has room for. REDRIVE_RATE_LIMITED or
+  // PENDING_QUEUE_FULL where some match that could be moved and none was. After any other error
+  // `redriven` says what was moved before it.
   absl::Status Redrive(const Filter& filter, int64_t limit, Redriven* redriven)
       ABSL_LOCKS_EXCLUDED(redrive_mutex_);
 
@@ -69,6 +91,7 @@ class DeadLetters {
 
   const Options options_;
   const Dispatcher* const dispatcher_;
+  const Transport* const transport_;
   PendingQueue* const queue_;
   TokenBucket budget_;
   absl::Mutex redrive_mutex_;  // One at a time, or two would share the same room.

@@ -115,6 +115,20 @@ constexpr size_t kHeaderBlockBytes = 12;
 constexpr size_t kHeaderFramingBytes = 4;
 constexpr absl::string_view kMessageIdHeader = "Nats-Msg-Id";
 
+size_t HeaderBytes(absl::string_view key, size_t value_bytes) {
+  return key.size() + value_bytes + kHeaderFramingBytes;
+}
+
+// Of headers that take so many bytes; there is no block without any.
+size_t BlockBytes(size_t header_bytes) {
+  return header_bytes == 0 ? 0 : header_bytes + kHeaderBlockBytes;
+}
+
+absl::Status CheckSize(int64_t size_bytes, int64_t max_payload_bytes) {
+  if (size_bytes <= max_payload_bytes) return absl::OkStatus();
+  return error::PayloadTooLarge(size_bytes, max_payload_bytes);
+}
+
 }  // namespace
 
 absl::Status ValidateSubject(absl::string_view subject) {
@@ -191,24 +205,21 @@ absl::Status ValidateTtl(int64_t seconds, int32_t nanos) {
 int64_t WireSizeBytes(const v1::Message& message) {
   size_t bytes = 0;
   for (const auto& header : message.headers()) {
-    bytes += header.first.size() + header.second.size() + kHeaderFramingBytes;
+    bytes += HeaderBytes(header.first, header.second.size());
   }
   const bool sends_id =
       message.guarantee() != v1::GUARANTEE_RECEIVED || !message.message_id().empty();
   if (sends_id) {
     bytes +=
-        kMessageIdHeader.size() + kHeaderFramingBytes +
-        (message.message_id().empty() ? kGeneratedMessageIdBytes : message.message_id().size());
+        HeaderBytes(kMessageIdHeader, message.message_id().empty() ? kGeneratedMessageIdBytes
+                                                                   : message.message_id().size());
   }
-  if (bytes > 0) bytes += kHeaderBlockBytes;
-  return static_cast<int64_t>(bytes + message.payload().size());
+  return static_cast<int64_t>(BlockBytes(bytes) + message.payload().size());
 }
 
 int64_t HeadersWireSizeBytes(absl::Span<const Header> headers) {
   size_t bytes = kHeaderBlockBytes;
-  for (const Header& header : headers) {
-    bytes += header.key.size() + header.value.size() + kHeaderFramingBytes;
-  }
+  for (const Header& header : headers) bytes += HeaderBytes(header.key, header.value.size());
   return static_cast<int64_t>(bytes);
 }
 
@@ -229,11 +240,27 @@ absl::Status ValidateMessage(const v1::Message& message, int64_t max_payload_byt
     absl::Status status = ValidateTtl(message.ttl().seconds(), message.ttl().nanos());
     if (!status.ok()) return status;
   }
-  const int64_t size_bytes = WireSizeBytes(message);
-  if (size_bytes > max_payload_bytes) {
-    return error::PayloadTooLarge(size_bytes, max_payload_bytes);
+  return CheckSize(WireSizeBytes(message), max_payload_bytes);
+}
+
+absl::Status ValidateKeptMessage(const Message& message, absl::string_view ordering_key,
+                                 int64_t payload_bytes, int64_t max_payload_bytes) {
+  if (absl::Status status = ValidateSubject(message.subject); !status.ok()) return status;
+  size_t header_bytes = 0;
+  for (const Header& header : message.headers) {
+    if (absl::Status status = ValidateHeader(header.key, header.value); !status.ok()) return status;
+    header_bytes += HeaderBytes(header.key, header.value.size());
   }
-  return absl::OkStatus();
+  if (absl::Status status = ValidateMessageId(message.message_id); !status.ok()) return status;
+  if (message.message_id.empty()) {
+    return error::MessageIdInvalid(message.message_id, "it is empty");
+  }
+  if (absl::Status status = ValidateOrderingKey(ordering_key); !status.ok()) return status;
+  if (message.guarantee == Guarantee::kStored || message.caller_chose_id) {
+    header_bytes += HeaderBytes(kMessageIdHeader, message.message_id.size());
+  }
+  return CheckSize(static_cast<int64_t>(BlockBytes(header_bytes)) + payload_bytes,
+                   max_payload_bytes);
 }
 
 }  // namespace router

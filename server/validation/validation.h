@@ -29,6 +29,11 @@ inline constexpr size_t kGeneratedMessageIdBytes = 28;
 // the broker counts them. OK proves that the message can be handed to a transport.
 absl::Status ValidateMessage(const v1::Message& message, int64_t max_payload_bytes);
 
+// The same for a message that was taken in before, perhaps by another version, and is to be sent
+// again: also MESSAGE_ID_INVALID where it has no id. Its payload need not be there, only its size.
+absl::Status ValidateKeptMessage(const Message& message, absl::string_view ordering_key,
+                                 int64_t payload_bytes, int64_t max_payload_bytes);
+
 // SUBJECT_INVALID unless it is 1 to 255 bytes of UTF-8, in non-empty tokens between dots, without
 // white space, control characters and wildcards; SUBJECT_RESERVED below `$`, `_INBOX.` and `_R_.`.
 absl::Status ValidateSubject(absl::string_view subject);

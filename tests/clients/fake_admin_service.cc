@@ -40,6 +40,13 @@ void FakeAdminService::LimitRedrives(int64_t per_call, absl::Duration retry_dela
   redrive_delay_ = retry_delay;
 }
 
+void FakeAdminService::RefuseRedrive(uint64_t operation_id, const std::string& why) {
+  absl::MutexLock lock(&mutex_);
+  v1::RefusedDeadLetter& refused = refused_.emplace_back();
+  refused.set_operation_id(operation_id);
+  refused.mutable_error()->set_message(why);
+}
+
 void FakeAdminService::FailRedrivesAfter(int64_t after, const grpc::Status& status) {
   absl::MutexLock lock(&mutex_);
   redrives_until_failure_ = after;
@@ -237,6 +244,8 @@ grpc::Status FakeAdminService::RedriveDeadLetters(grpc::ServerContext*,
   const grpc::Status status = Start(*request);
   if (!status.ok()) return status;
   absl::MutexLock lock(&mutex_);
+  response->set_refused_count(static_cast<int64_t>(refused_.size()));
+  for (const v1::RefusedDeadLetter& refused : refused_) *response->add_refused_sample() = refused;
   if (request->validate_only()) {
     response->set_redriven_count(static_cast<int64_t>(dead_letters_.size()));
     for (const v1::DeadLetter& dead_letter : dead_letters_) *response->add_sample() = dead_letter;
@@ -256,7 +265,7 @@ grpc::Status FakeAdminService::RedriveDeadLetters(grpc::ServerContext*,
   dead_letters_.erase(dead_letters_.begin(), dead_letters_.begin() + count);
   redriven_ += static_cast<int64_t>(count);
   response->set_redriven_count(static_cast<int64_t>(count));
-  response->set_remaining_count(static_cast<int64_t>(dead_letters_.size()));
+  response->set_remaining_count(static_cast<int64_t>(dead_letters_.size() + refused_.size()));
   response->set_audit_event_id(absl::StrCat("a", redriven_));
   return status;
 }

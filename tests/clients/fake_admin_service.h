@@ -26,6 +26,8 @@ class FakeAdminService final : public v1::AdminService::Service {
   void LimitRedrives(int64_t per_call, absl::Duration retry_delay) ABSL_LOCKS_EXCLUDED(mutex_);
   // RedriveDeadLetters fails like this once it has moved `after`.
   void FailRedrivesAfter(int64_t after, const grpc::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+  // RedriveDeadLetters leaves it where it is, and says why.
+  void RefuseRedrive(uint64_t operation_id, const std::string& why) ABSL_LOCKS_EXCLUDED(mutex_);
   void AddAuditEvent(const v1::AuditEvent& event) ABSL_LOCKS_EXCLUDED(mutex_);
   void AddSetting(const v1::ConfigSetting& setting) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -80,7 +82,8 @@ class FakeAdminService final : public v1::AdminService::Service {
   v1::RouterStatus status_ ABSL_GUARDED_BY(mutex_);
   std::vector<v1::PendingOperation> operations_ ABSL_GUARDED_BY(mutex_);
   std::vector<v1::DeadLetter> dead_letters_ ABSL_GUARDED_BY(mutex_);
-  int64_t redrives_per_call_ ABSL_GUARDED_BY(mutex_) = 0;  // 0: no limit.
+  std::vector<v1::RefusedDeadLetter> refused_ ABSL_GUARDED_BY(mutex_);  // Never redriven.
+  int64_t redrives_per_call_ ABSL_GUARDED_BY(mutex_) = 0;               // 0: no limit.
   absl::Duration redrive_delay_ ABSL_GUARDED_BY(mutex_);
   bool redrive_too_soon_ ABSL_GUARDED_BY(mutex_) = false;
   int64_t redriven_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -1,5 +1,7 @@
 """What bad input gets, on every way in, from a router with TLS and access control."""
 
+import os
+import subprocess
 import unittest
 
 import grpc
@@ -9,7 +11,7 @@ from router.v1 import publisher_pb2
 
 from harness import contract
 from harness import jetstream
-from harness.api import RouterError, error_of_call
+from harness.api import RouterError, error_of_call, error_of_status
 from harness.bad_input import (BAD_HEADERS, BAD_IDS, BAD_SUBJECTS, INJECTED_HEADER,
                                INJECTED_SUBJECT, RESERVED_SUBJECTS)
 from harness.waiting import wait_until
@@ -75,6 +77,68 @@ class BadInputTest(SecureRouterTestCase):
         self.assertEqual(self.router.metric("router_nats_publish_total"), 0)
         self.assertEqual(self.router.metric("router_messages_unaccounted"), 0)
         contract.check_alive(self, self.router)
+
+    def bury(self, messages):
+        """Makes dead letters of messages that no router took in, while the router does not run."""
+        self.router.kill()
+        lines = "".join("\t".join(text.hex() for text in (
+            m.subject.encode(), m.message_id.encode(), m.ordering_key.encode(), m.payload,
+            *(text.encode() for header in m.headers.items() for text in header))) + "\n"
+            for m in messages)
+        subprocess.run([os.path.join(os.getcwd(), "tests", "server", "pending", "bury_helper"),
+                        self.router.settings["pending_dir"]],
+                       input=lines, text=True, check=True, timeout=60)
+        self.restart_router()
+
+    def test_every_row_by_way_of_a_dead_letter(self):
+        self.start_secure()
+        # A guarantee that does not exist is damage of the row.
+        table = [row for row in TABLE if "guarantee" not in row[2]]
+        messages = []
+        for number, (_, _, fields) in enumerate(table):
+            messages.append(self.message(**{"message_id": f"id-{number}", **fields}))
+        self.bury(messages + [self.message(message_id="good", payload=b"good")])
+        ids = [d.operation_id for d in self.dead_letters()]
+        self.assertEqual(len(ids), len(table) + 1)
+        for operation_id, (code, reason, fields) in zip(ids, table):
+            with self.subTest(**{k: repr(v)[:60] for k, v in fields.items()}):
+                for validate_only in (True, False):
+                    answer = self.router.api.RedriveDeadLetters(
+                        admin_pb2.RedriveDeadLettersRequest(
+                            filter=f"operation_id = {operation_id}", reason="test",
+                            validate_only=validate_only))
+                    self.assertEqual((answer.redriven_count, answer.refused_count), (0, 1))
+                    self.assertEqual(answer.refused_sample[0].operation_id, operation_id)
+                    self.assert_error(error_of_status(answer.refused_sample[0].error),
+                                      code, reason)
+        answer = self.router.api.RedriveDeadLetters(
+            admin_pb2.RedriveDeadLettersRequest(filter="*", reason="test"))
+        self.assertEqual((answer.redriven_count, answer.refused_count, answer.remaining_count),
+                         (1, len(table), len(table)))
+        self.assertEqual(len(answer.refused_sample), 10)
+        event, = self.audit(filter=f"id = {answer.audit_event_id}")
+        self.assertIn(f"1 dead letters put back into the queue; {len(table)} refused (",
+                      event.detail)
+        self.assertIn(f"HEADER_INVALID: {len(BAD_HEADERS)}", event.detail)
+        self.router.wait_drained()
+        self.assertEqual([m.payload for m in self.broker.dump("TEST")], [b"good"])
+        self.assertEqual(len(self.dead_letters()), len(table))
+        self.assertEqual(self.router.metric("router_nats_connection_lost_total"), 0)
+        self.assertEqual(self.router.metric("router_messages_unaccounted"), 0)
+        self.assert_good_caller_goes_on()
+
+    def test_a_dead_letter_that_the_broker_takes_no_more(self):
+        """Its max_payload counts as it is now."""
+        self.start_secure()
+        self.bury([self.message(message_id="big", payload=b"x" * 5000)])
+        self.broker.kill()
+        self.broker.config["max_payload"] = "4096"
+        self.bring_broker_back()
+        wait_until(lambda: self.status().connection.max_payload_bytes == 4096, "it is known")
+        answer = self.router.api.RedriveDeadLetters(
+            admin_pb2.RedriveDeadLettersRequest(filter="*", reason="test"))
+        self.assert_error(error_of_status(answer.refused_sample[0].error),
+                          "INVALID_ARGUMENT", "PAYLOAD_TOO_LARGE")
 
     def test_redrive_has_a_table_of_its_own(self):
         self.start_secure()

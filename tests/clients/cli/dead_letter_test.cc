@@ -153,6 +153,29 @@ TEST_F(DeadLetterTest, RedriveThatBreaksOffSaysWhatItDid) {
   EXPECT_EQ(nothing.out, "");
 }
 
+TEST_F(DeadLetterTest, RedriveSaysWhatIsRefused) {
+  router_.admin().RefuseRedrive(17, "subject \"a b\" is not valid");
+  router_.admin().LimitRedrives(1, absl::ZeroDuration());
+  const std::vector<std::string> redrive = {"dlq", "redrive", "--all", "--reason", "r"};
+  const std::string refused =
+      "1 dead letter refused, as publishing them would be now:\n"
+      "  17: subject \"a b\" is not valid\n";
+  std::vector<std::string> dry_run = redrive;
+  dry_run.push_back("--dry-run");
+  const CliResult preview = Run(dry_run);
+  EXPECT_EQ(preview.exit_code, 7);
+  EXPECT_EQ(preview.err, refused);
+  const CliResult result = Run(redrive);
+  EXPECT_EQ(result.exit_code, 7);
+  EXPECT_EQ(result.out, "2 dead letters put back into the queue.\n");
+  EXPECT_EQ(result.err, refused + "1 that match are still dead letters.\n");
+  std::vector<std::string> json = redrive;
+  json.insert(json.end(), {"-o", "json"});
+  const CliResult again = Run(json);
+  EXPECT_EQ(again.exit_code, 7);
+  EXPECT_EQ(Json::parse(again.out)["refusedSample"][0]["operationId"], "17");
+}
+
 TEST_F(DeadLetterTest, RedriveCanBeTriedOut) {
   const CliResult result = Run({"dlq", "redrive", "--all", "--reason", "r", "--dry-run"});
   EXPECT_EQ(result.out.rfind("2 dead letters would be put back into the queue.\nID  SUBJECT", 0),

@@ -214,6 +214,7 @@ TEST_P(PendingQueueContract, AScanLeavesPayloadsOutWhereNotWanted) {
   const std::vector<PendingRecord> records = Scan(0, 10, /*with_payload=*/false);
   ASSERT_EQ(records.size(), 1u);
   EXPECT_EQ(records[0].payload, "");
+  EXPECT_EQ(records[0].payload_bytes, 1);
   EXPECT_EQ(records[0].subject, "orders.eu");
 }
 

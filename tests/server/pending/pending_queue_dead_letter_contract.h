@@ -158,7 +158,9 @@ TEST_P(PendingQueueDeadLetterContract, AScanOfDeadLettersComesInSlices) {
   EXPECT_THAT(DeadSequences(4, 2), ElementsAre(5));
   EXPECT_THAT(DeadSequences(5, 2), IsEmpty());
   EXPECT_THAT(DeadSequences(0, 0), IsEmpty());
-  EXPECT_EQ(ScanDeadLetters(0, 1, /*with_payload=*/false)[0].record.payload, "");
+  const DeadLetter dead_letter = ScanDeadLetters(0, 1, /*with_payload=*/false)[0];
+  EXPECT_EQ(dead_letter.record.payload, "");
+  EXPECT_EQ(dead_letter.record.payload_bytes, 1);
 }
 
 TEST_P(PendingQueueDeadLetterContract, RedrivesInOrderAtTheEndOfTheQueueWithTheSameIds) {

@@ -17,6 +17,8 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Pair;
+using ::testing::UnorderedElementsAre;
 
 constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
 
@@ -30,6 +32,16 @@ class DeadLettersTest : public ::testing::Test {
       verdicts.push_back({static_cast<uint64_t>(i), {i % 2 == 0 ? "expired" : "refused", "no", i}});
     }
     ASSERT_TRUE(rig_.queue.Claim(0, count, kNoLimit).ok());
+    ASSERT_TRUE(rig_.queue.MoveToDeadLetters(verdicts).ok());
+  }
+
+  // Dead letters of these messages, which nothing has validated.
+  void Bury(const std::vector<MessageSpec>& specs) {
+    std::vector<DeadLetterVerdict> verdicts;
+    for (const MessageSpec& spec : specs) {
+      verdicts.push_back({rig_.Queue(spec).operation().operation_id, {"attempts", "no", 1}});
+    }
+    ASSERT_TRUE(rig_.queue.Claim(0, verdicts.size(), kNoLimit).ok());
     ASSERT_TRUE(rig_.queue.MoveToDeadLetters(verdicts).ok());
   }
 
@@ -56,7 +68,7 @@ class DeadLettersTest : public ::testing::Test {
   StatusReporter status_{
       {},          &rig_.clock,    &rig_.transport, &rig_.dispatcher, &rig_.drainer,
       &rig_.queue, rig_.mode.get()};
-  DeadLetters dead_letters_{{10, 20}, &rig_.clock, &rig_.dispatcher, &rig_.queue};
+  DeadLetters dead_letters_{{10, 20}, &rig_.clock, &rig_.dispatcher, &rig_.transport, &rig_.queue};
   DeadLetters::Redriven redriven_;
 };
 
@@ -159,6 +171,64 @@ TEST_F(DeadLettersTest, FillsTheQueueUpToItsLimitOnly) {
   EXPECT_EQ(redriven_.moved, 3);
   EXPECT_EQ(redriven_.remaining, 2);
   EXPECT_EQ(error::ReasonOf(Redrive("*")), "PENDING_QUEUE_FULL");
+}
+
+TEST_F(DeadLettersTest, WhatPublishingRefusesIsNotPutBack) {
+  const struct {
+    MessageSpec spec;
+    std::string reason;
+  } kTable[] = {
+      {{"a b", "1"}, "SUBJECT_INVALID"},
+      {{"a.>", "2"}, "SUBJECT_INVALID"},
+      {{"x 0\r\n\r\nPUB $JS.API.STREAM.DELETE.TEST", "3"}, "SUBJECT_INVALID"},
+      {{"$JS.API.STREAM.PURGE.TEST", "4"}, "SUBJECT_RESERVED"},
+      {{"a", "5", "an id"}, "MESSAGE_ID_INVALID"},
+      {{"a", "6", "", std::string(256, 'k')}, "ORDERING_KEY_INVALID"},
+      {{"a", "7", "", "", Guarantee::kStored, absl::InfiniteDuration(), {{"Nats-Rollup", "all"}}},
+       "HEADER_INVALID"},
+      {{"a", "8", "", "", Guarantee::kStored, absl::InfiniteDuration(), {{"k", "v\r\nx: y"}}},
+       "HEADER_INVALID"},
+      {{"a", std::string(1 << 20, 'x')}, "PAYLOAD_TOO_LARGE"},
+  };
+  std::vector<MessageSpec> specs;
+  for (const auto& row : kTable) specs.push_back(row.spec);
+  specs.push_back({"a", "good"});
+  Bury(specs);
+  ASSERT_TRUE(Redrive("*").ok());
+  EXPECT_EQ(redriven_.moved, 1);
+  EXPECT_EQ(redriven_.remaining, 9);
+  EXPECT_EQ(redriven_.refused.count, 9);
+  EXPECT_THAT(redriven_.refused.by_reason,
+              UnorderedElementsAre(Pair("SUBJECT_INVALID", 3), Pair("SUBJECT_RESERVED", 1),
+                                   Pair("MESSAGE_ID_INVALID", 1), Pair("ORDERING_KEY_INVALID", 1),
+                                   Pair("HEADER_INVALID", 2), Pair("PAYLOAD_TOO_LARGE", 1)));
+  ASSERT_EQ(redriven_.refused.sample.size(), 9u);
+  for (size_t i = 0; i < 9; ++i) {
+    EXPECT_EQ(redriven_.refused.sample[i].operation_id, i + 1);
+    EXPECT_EQ(error::ReasonOf(redriven_.refused.sample[i].why), kTable[i].reason) << i;
+  }
+  rig_.transport.Connect();
+  EXPECT_TRUE(rig_.Drain());
+  EXPECT_THAT(rig_.StoredPayloads(), ElementsAre("good"));
+  EXPECT_EQ(Ids("").size(), 9u) << "they stay dead letters";
+}
+
+TEST_F(DeadLettersTest, WhatIsRefusedCostsNothingOfTheRateAndIsNoReasonToWait) {
+  std::vector<MessageSpec> specs(12, MessageSpec{"a b"});
+  for (int i = 0; i < 7; ++i) specs.push_back({"a", absl::StrCat(i)});
+  Bury(specs);
+  ASSERT_TRUE(Redrive("*", 6).ok());
+  EXPECT_EQ(redriven_.moved, 6);
+  EXPECT_EQ(redriven_.refused.count, 12);
+  EXPECT_EQ(redriven_.refused.sample.size(), RefusedDeadLetters::kSampleMax);
+  ASSERT_TRUE(Redrive("subject = a").ok());
+  EXPECT_EQ(redriven_.moved, 1);
+  EXPECT_EQ(redriven_.refused.count, 0);
+  // Nothing is left that could be moved: nobody is told to come back for it.
+  EXPECT_TRUE(Redrive("*").ok());
+  EXPECT_EQ(redriven_.moved, 0);
+  EXPECT_EQ(redriven_.refused.count, 12);
+  EXPECT_EQ(redriven_.remaining, 12);
 }
 
 TEST_F(DeadLettersTest, PurgesWhatMatches) {

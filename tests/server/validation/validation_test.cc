@@ -2,6 +2,7 @@
 
 #include <limits>
 #include <string>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -294,6 +295,65 @@ TEST(ValidationTest, TooLargeSaysSizeAndLimit) {
   const absl::Status status = ValidateMessage(message, 1024);
   EXPECT_TRUE(absl::StrContains(status.message(), "2000")) << status;
   EXPECT_TRUE(absl::StrContains(status.message(), "1024")) << status;
+}
+
+// What ValidateKeptMessage says where everything but one thing is in order.
+class KeptMessageTest : public ::testing::Test {
+ protected:
+  KeptMessageTest() {
+    message_.subject = "orders.new";
+    message_.message_id = "my-id";
+    message_.caller_chose_id = true;
+  }
+  std::string Reason(absl::string_view ordering_key = "key", int64_t payload_bytes = 7,
+                     int64_t max_payload_bytes = kMaxPayload) {
+    message_.headers = headers_;
+    return ReasonOf(ValidateKeptMessage(message_, ordering_key, payload_bytes, max_payload_bytes));
+  }
+
+  Message message_;
+  std::vector<Header> headers_;
+};
+
+TEST_F(KeptMessageTest, IsCheckedLikeANewOne) {
+  headers_ = {{"Key", "value"}};
+  EXPECT_EQ(Reason(), "OK");
+  EXPECT_EQ(Reason(std::string(256, 'k')), "ORDERING_KEY_INVALID");
+  message_.subject = "a b";
+  EXPECT_EQ(Reason(), "SUBJECT_INVALID");
+  message_.subject = "$JS.API.STREAM.DELETE.TEST";
+  EXPECT_EQ(Reason(), "SUBJECT_RESERVED");
+  message_.subject = "orders.new";
+  message_.message_id = "my id";
+  EXPECT_EQ(Reason(), "MESSAGE_ID_INVALID");
+  message_.message_id = "";
+  EXPECT_EQ(Reason(), "MESSAGE_ID_INVALID") << "it had one when it was taken in";
+}
+
+TEST_F(KeptMessageTest, EveryHeaderCountsAlsoWhereOneComesTwice) {
+  headers_ = {{"k", "a\nb"}, {"k", "good"}};
+  EXPECT_EQ(Reason(), "HEADER_INVALID");
+  headers_ = {{"k", "good"}, {"Nats-Rollup", "all"}};
+  EXPECT_EQ(Reason(), "HEADER_INVALID");
+}
+
+TEST_F(KeptMessageTest, HasTheSizeThatItHadWhenItWasNew) {
+  headers_ = {{"Key", "value"}};
+  v1::Message fresh = ValidMessage();
+  fresh.set_payload("1234567");
+  fresh.set_message_id("my-id");
+  (*fresh.mutable_headers())["Key"] = "value";
+  for (const v1::Guarantee guarantee : {v1::GUARANTEE_STORED, v1::GUARANTEE_RECEIVED}) {
+    fresh.set_guarantee(guarantee);
+    message_.guarantee =
+        guarantee == v1::GUARANTEE_STORED ? Guarantee::kStored : Guarantee::kReceived;
+    EXPECT_EQ(Reason("key", 7, WireSizeBytes(fresh)), "OK");
+    EXPECT_EQ(Reason("key", 7, WireSizeBytes(fresh) - 1), "PAYLOAD_TOO_LARGE");
+  }
+  // An id that the router made is not sent with GUARANTEE_RECEIVED.
+  message_.caller_chose_id = false;
+  headers_.clear();
+  EXPECT_EQ(Reason("key", 7, 7), "OK");
 }
 
 }  // namespace
