@@ -56,9 +56,10 @@ class EntryReader {
         yaml_->Error(mark, absl::StrCat("not a time as 2027-01-01T00:00:00Z: ", why));
       }
     } else {
-      yaml_->Error(key_node.Mark(),
-                   absl::StrCat("unknown key \"", key, "\"",
-                                DidYouMean(ClosestTo(key, {"name", "sha256", "expires"}))));
+      // A token may have come to stand in the place of the key.
+      yaml_->Error(
+          key_node.Mark(),
+          absl::StrCat("unknown key", DidYouMean(ClosestTo(key, {"name", "sha256", "expires"}))));
     }
   }
 
@@ -106,14 +107,14 @@ const StaticToken* TokenTable::Find(absl::string_view token) const {
 
 std::vector<std::string> ReadTokenFile(const std::string& path, const std::string& text,
                                        TokenTable* table) {
-  StrictYaml yaml(path);
+  StrictYaml yaml(path, /*is_secret=*/true);
   yaml.Read(text, [&yaml, table](const YAML::Node& top) {
     if (!top.IsMap()) return yaml.Error(top.Mark(), "the file must be a map with tokens");
     yaml.ForEachEntry(top, [&yaml, table](const std::string& key, const YAML::Node& key_node,
                                           const YAML::Node& value) {
       if (key != "tokens") {
-        yaml.Error(key_node.Mark(), absl::StrCat("unknown key \"", key, "\"",
-                                                 DidYouMean(ClosestTo(key, {"tokens"}))));
+        yaml.Error(key_node.Mark(),
+                   absl::StrCat("unknown key", DidYouMean(ClosestTo(key, {"tokens"}))));
       } else if (!value.IsSequence()) {
         yaml.Error(value.Mark(), "tokens must be a list");
       } else {

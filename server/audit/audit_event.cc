@@ -1,7 +1,10 @@
 #include "server/audit/audit_event.h"
 
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
 
@@ -56,7 +59,11 @@ std::string MakeAuditId(uint64_t number) { return absl::StrFormat("%020d", numbe
 
 absl::optional<uint64_t> ParseAuditId(absl::string_view id) {
   uint64_t number = 0;
-  if (id.size() != kAuditIdDigits || !absl::SimpleAtoi(id, &number)) return absl::nullopt;
+  // SimpleAtoi alone would take spaces and a sign, too.
+  if (id.size() != kAuditIdDigits || !std::all_of(id.begin(), id.end(), absl::ascii_isdigit) ||
+      !absl::SimpleAtoi(id, &number)) {
+    return absl::nullopt;
+  }
   return number;
 }
 

@@ -39,7 +39,8 @@ void StrictYaml::Read(const std::string& text,
     CheckDocuments(text);
     read(YAML::Load(text));
   } catch (const YAML::Exception& error) {
-    Error(error.mark, absl::StrCat("not YAML: ", error.msg));
+    // It may name an anchor or a tag.
+    Error(error.mark, is_secret_ ? "not YAML" : absl::StrCat("not YAML: ", error.msg));
   }
 }
 
@@ -60,7 +61,9 @@ void StrictYaml::ForEachEntry(const YAML::Node& map, EntryVisitor visit) {
     if (!entry.first.IsScalar()) {
       Error(entry.first.Mark(), "a key must be the name of a setting or of a section");
     } else if (!seen.insert(entry.first.Scalar()).second) {
-      Error(entry.first.Mark(), absl::StrCat("\"", entry.first.Scalar(), "\" is there twice"));
+      Error(entry.first.Mark(),
+            is_secret_ ? "a key that is there twice"
+                       : absl::StrCat("\"", entry.first.Scalar(), "\" is there twice"));
     } else {
       visit(entry.first.Scalar(), entry.first, entry.second);
     }

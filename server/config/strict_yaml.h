@@ -15,8 +15,10 @@ namespace router {
 // with its place: "router.yaml:3:5: …". Not thread-safe.
 class StrictYaml {
  public:
-  // `path` is for messages only, and must outlive this object.
-  explicit StrictYaml(const std::string& path) : path_(path) {}
+  // `path` is for messages only, and must outlive this object. `is_secret`: no message may repeat
+  // anything of the file, as it may hold a secret in a wrong place.
+  explicit StrictYaml(const std::string& path, bool is_secret = false)
+      : path_(path), is_secret_(is_secret) {}
 
   // Hands over the top node of `text`, where it is YAML. May throw nothing but what `read` throws
   // beside YAML::Exception.
@@ -38,6 +40,7 @@ class StrictYaml {
   void CheckDocuments(const std::string& text);
 
   const std::string& path_;
+  const bool is_secret_;
   std::vector<std::string> errors_;
 };
 

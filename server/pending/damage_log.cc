@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -17,23 +18,25 @@
 
 namespace router {
 
+void AddFinding(absl::string_view line, QueueDamage* damage) {
+  const std::vector<absl::string_view> fields = absl::StrSplit(line, '\t');
+  absl::Time time;
+  int64_t records = 0;
+  if (fields.size() < 2 || !absl::ParseTime(absl::RFC3339_full, fields[0], &time, nullptr) ||
+      !absl::SimpleAtoi(fields[1], &records) || records < 0) {
+    return;
+  }
+  damage->since = std::min(damage->since, time);
+  damage->records += std::min(records, std::numeric_limits<int64_t>::max() - damage->records);
+}
+
 void DamageLog::Open() {
   std::ifstream file(path_);
   if (!file) return;
   is_written_ = true;
   QueueDamage damage;
   damage.log_path = path_;
-  for (std::string line; std::getline(file, line);) {
-    const std::vector<absl::string_view> fields = absl::StrSplit(line, '\t');
-    absl::Time time;
-    int64_t records = 0;
-    if (fields.size() < 2 || !absl::ParseTime(absl::RFC3339_full, fields[0], &time, nullptr) ||
-        !absl::SimpleAtoi(fields[1], &records)) {
-      continue;
-    }
-    damage.since = std::min(damage.since, time);
-    damage.records += records;
-  }
+  for (std::string line; std::getline(file, line);) AddFinding(line, &damage);
   // A file that people have written to still says that something is wrong.
   if (damage.since == absl::InfiniteFuture()) damage.since = absl::UnixEpoch();
   absl::MutexLock lock(&mutex_);

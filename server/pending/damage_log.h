@@ -14,6 +14,10 @@
 
 namespace router {
 
+// Adds to `damage` what a line of its log, without newline, says. A line that is none, or that says
+// less than nothing, adds nothing.
+void AddFinding(absl::string_view line, QueueDamage* damage);
+
 // What has been found damaged in a folder, in a file of it that people can read: one line for each
 // finding, with the time, the number of records concerned and what was found, separated by tabs.
 //

@@ -47,8 +47,10 @@ absl::StatusOr<std::string> ParsePageToken(absl::string_view token, absl::string
 absl::StatusOr<uint64_t> ParseSequenceToken(absl::string_view token, absl::string_view filter) {
   const absl::StatusOr<std::string> position = ParsePageToken(token, filter);
   if (!position.ok()) return position.status();
+  if (position->empty()) return uint64_t{0};
   uint64_t sequence = 0;
-  if (!position->empty() && !absl::SimpleAtoi(*position, &sequence)) {
+  // In the one form that MakePageToken is given it: not that of an audit event's id, for example.
+  if (!absl::SimpleAtoi(*position, &sequence) || absl::StrCat(sequence) != *position) {
     return error::PageTokenInvalid();
   }
   return sequence;

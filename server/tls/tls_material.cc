@@ -103,16 +103,22 @@ absl::StatusOr<TlsMaterial> LoadTlsMaterial(const TlsFiles& files, absl::Time no
   TlsMaterial material;
   absl::Status status = Read(files.cert_file, &material.certificate_chain);
   if (status.ok()) status = Read(files.key_file, &material.private_key);
-  if (status.ok()) status = CheckServer(files, now, &material);
   if (status.ok() && !files.client_ca_file.empty()) {
-    Certificate first;
     status = Read(files.client_ca_file, &material.client_authorities);
-    if (status.ok() && CountCertificates(material.client_authorities, &first) < 1) {
-      status = FileProblem(files.client_ca_file, "is not a PEM file of certificates");
-    }
   }
+  if (status.ok()) status = CheckTlsMaterial(files, now, &material);
   if (!status.ok()) return status;
   return material;
+}
+
+absl::Status CheckTlsMaterial(const TlsFiles& files, absl::Time now, TlsMaterial* material) {
+  if (absl::Status status = CheckServer(files, now, material); !status.ok()) return status;
+  if (files.client_ca_file.empty()) return absl::OkStatus();
+  Certificate first;
+  if (CountCertificates(material->client_authorities, &first) < 1) {
+    return FileProblem(files.client_ca_file, "is not a PEM file of certificates");
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace router

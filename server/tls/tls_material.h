@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
@@ -28,6 +29,10 @@ struct TlsMaterial {
 // valid at `now`, and that there is an authority in `client_ca_file`, where one is named.
 // INVALID_ARGUMENT names the file and never shows what is in it.
 absl::StatusOr<TlsMaterial> LoadTlsMaterial(const TlsFiles& files, absl::Time now);
+
+// The same for content that has been read: the names in `files` are for messages, and say whether
+// there have to be authorities. Sets `expire_time`.
+absl::Status CheckTlsMaterial(const TlsFiles& files, absl::Time now, TlsMaterial* material);
 
 }  // namespace router
 

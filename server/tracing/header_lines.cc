@@ -1,19 +1,22 @@
 #include "server/tracing/header_lines.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "absl/types/optional.h"
 
 namespace router {
 namespace {
 
-bool IsHeader(absl::string_view line) {
+// The header in a line, without the white space around its value; nothing where there is none.
+absl::optional<std::string> HeaderIn(absl::string_view line) {
   const size_t colon = line.find(':');
-  if (colon == absl::string_view::npos || colon == 0) return false;
+  if (colon == absl::string_view::npos || colon == 0) return absl::nullopt;
   const absl::string_view name = line.substr(0, colon);
   const bool is_token = std::all_of(name.begin(), name.end(), [](char c) {
     return absl::ascii_isalnum(c) ||
@@ -22,7 +25,8 @@ bool IsHeader(absl::string_view line) {
   const absl::string_view value = absl::StripAsciiWhitespace(line.substr(colon + 1));
   const bool is_text = std::all_of(value.begin(), value.end(),
                                    [](char c) { return c == '\t' || absl::ascii_isprint(c); });
-  return is_token && is_text && !value.empty();
+  if (!is_token || !is_text || value.empty()) return absl::nullopt;
+  return absl::StrCat(name, ": ", value);
 }
 
 }  // namespace
@@ -34,10 +38,11 @@ absl::StatusOr<std::vector<std::string>> ParseHeaderLines(absl::string_view text
     ++number;
     absl::ConsumeSuffix(&line, "\r");
     if (line.empty()) continue;
-    if (!IsHeader(line)) {
+    absl::optional<std::string> header = HeaderIn(line);
+    if (!header.has_value()) {
       return absl::InvalidArgumentError(absl::StrCat("line ", number, " is not \"Name: value\""));
     }
-    headers.emplace_back(line);
+    headers.push_back(*std::move(header));
   }
   return headers;
 }

@@ -9,7 +9,8 @@
 
 namespace router {
 
-// The HTTP headers in a text with one "Name: value" per line; empty lines are passed over.
+// The HTTP headers in a text with one "Name: value" per line, without white space around values;
+// empty lines are passed over.
 // INVALID_ARGUMENT names the line that is none, never what is in it: values are secrets.
 absl::StatusOr<std::vector<std::string>> ParseHeaderLines(absl::string_view text);
 

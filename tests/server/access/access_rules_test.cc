@@ -141,6 +141,18 @@ TEST(TokenTableTest, ErrorsHaveTheirPlaceAndShowNoToken) {
   EXPECT_THAT(errors, Not(Contains(HasSubstr("hunter2"))));
 }
 
+TEST(TokenTableTest, ErrorsShowNoTokenInAWrongPlace) {
+  for (const char* text :
+       {"tokens: [{name: bot, sha256 hunter2}]", "tokens: [{hunter2, hunter2}]", "hunter2: 1",
+        "hunter2", "tokens: hunter2", "tokens: [hunter2]", "tokens: [{name: b, sha256: *hunter2}]",
+        "tokens: [{name: hunter2 x}]", "tokens: [{name: b, expires: hunter2}]"}) {
+    TokenTable table;
+    const std::vector<std::string> errors = ReadTokenFile("t", text, &table);
+    EXPECT_THAT(errors, Not(IsEmpty())) << text;
+    EXPECT_THAT(errors, Not(Contains(HasSubstr("hunter2")))) << text;
+  }
+}
+
 class AccessRulesTest : public ::testing::Test {
  protected:
   AccessRulesTest() {

@@ -175,7 +175,11 @@ TEST_F(JwtVerifierTest, WhatIsNoTokenIsRefused) {
        {std::string("x"), std::string(".."), std::string("a.b.c"), std::string("a.b.c.d"),
         std::string("e30.e30.e30"), std::string(1 << 20, '.'), std::string("a\0.b.c", 6),
         MakeRawToken("{}", "{}", ""), MakeRawToken("[]", "{}", ""), MakeRawToken("\xff", "{}", ""),
-        MakeRawToken(std::string(4000, '['), kGood, "x"), std::string(10000, 'A') + ".B.C"}) {
+        MakeRawToken(std::string(4000, '['), kGood, "x"),
+        MakeRawToken(
+            absl::StrCat(R"({"alg":)", std::string(2900, '['), std::string(2900, ']'), "}"), "{}",
+            "x"),
+        std::string(10000, 'A') + ".B.C"}) {
     EXPECT_EQ(VerdictOn(text), "UNAUTHENTICATED");
   }
 }

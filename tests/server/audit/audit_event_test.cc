@@ -69,6 +69,8 @@ TEST(AuditEventTest, IdsAreOrderedAsText) {
   EXPECT_EQ(ParseAuditId(MakeAuditId(18446744073709551615u)), 18446744073709551615u);
   EXPECT_FALSE(ParseAuditId("").has_value());
   EXPECT_FALSE(ParseAuditId("0000000000000000004x").has_value());
+  EXPECT_FALSE(ParseAuditId("                  42").has_value()) << "it comes before 0 as text";
+  EXPECT_FALSE(ParseAuditId("+0000000000000000042").has_value());
 }
 
 TEST(AuditEventTest, BytesThatAreNotUtf8AreReplaced) {

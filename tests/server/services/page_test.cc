@@ -40,5 +40,16 @@ TEST(PageTokenTest, RefusesWhatIsNotOurs) {
   }
 }
 
+TEST(SequenceTokenTest, HasOneForm) {
+  EXPECT_EQ(*ParseSequenceToken("", "x"), 0u);
+  EXPECT_EQ(*ParseSequenceToken(MakePageToken("18446744073709551615", "x"), "x"),
+            18446744073709551615u);
+  for (const char* position : {"18446744073709551616", "-1", "+1", " 1", "01", "1 ", "x"}) {
+    EXPECT_EQ(error::ReasonOf(ParseSequenceToken(MakePageToken(position, "x"), "x").status()),
+              "PAGE_TOKEN_INVALID")
+        << position;
+  }
+}
+
 }  // namespace
 }  // namespace router

@@ -95,5 +95,15 @@ TEST_F(TlsMaterialTest, KeyWithAPassphraseIsRefusedAndAsksNobody) {
   EXPECT_THAT(ProblemOf(Files("locked.pem", "locked.key")), HasSubstr("without passphrase"));
 }
 
+TEST_F(TlsMaterialTest, ContentThatHasBeenReadIsCheckedInTheSameWay) {
+  TlsMaterial material;
+  material.certificate_chain = folder_.Read("server.pem");
+  material.private_key = folder_.Read("server.key");
+  EXPECT_TRUE(CheckTlsMaterial({"cert", "key", ""}, absl::Now(), &material).ok());
+  EXPECT_GT(material.expire_time, absl::Now());
+  EXPECT_THAT(CheckTlsMaterial({"cert", "key", "ca"}, absl::Now(), &material).message(),
+              HasSubstr("\"ca\" is not a PEM file of certificates"));
+}
+
 }  // namespace
 }  // namespace router

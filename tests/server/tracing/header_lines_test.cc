@@ -11,8 +11,13 @@ using ::testing::IsEmpty;
 
 TEST(ParseHeaderLinesTest, OneHeaderPerLine) {
   EXPECT_THAT(*ParseHeaderLines("Authorization: Bearer a:b==\r\n\nX-Tenant:one\n"),
-              ElementsAre("Authorization: Bearer a:b==", "X-Tenant:one"));
+              ElementsAre("Authorization: Bearer a:b==", "X-Tenant: one"));
   EXPECT_THAT(*ParseHeaderLines(""), IsEmpty());
+}
+
+TEST(ParseHeaderLinesTest, WhatEndsALineIsNoPartOfAHeader) {
+  EXPECT_THAT(*ParseHeaderLines("a: 1\r\r\nb:\v2\f\nc:\t3 \n"),
+              ElementsAre("a: 1", "b: 2", "c: 3"));
 }
 
 TEST(ParseHeaderLinesTest, NamesTheLineThatIsNoneAndNotWhatIsInIt) {
