@@ -221,6 +221,8 @@ absl::Status Router::Parts::OpenDelivery() {
     GaugeSnapshot gauges = status->GetGauges();
     gauges.grpc_connections = connections == nullptr ? 0 : connections->count();
     gauges.tls_certificate_expire_time = security->certificate_expire_time();
+    gauges.tls_certificate_stale = security->certificate_is_stale();
+    gauges.access_rules_stale = security->rules_are_stale();
     return gauges;
   });
   return absl::OkStatus();

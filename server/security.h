@@ -47,6 +47,11 @@ class Security {
   // InfiniteFuture where there is no certificate.
   absl::Time certificate_expire_time() const;
 
+  // Whether the certificate, or the rules of access, are older than their files, which cannot be
+  // used.
+  bool certificate_is_stale() const { return tls_ != nullptr && tls_->is_stale(); }
+  bool rules_are_stale() const { return rules_ != nullptr && rules_->is_stale(); }
+
   // Looks whether files have changed, and reads those that have; all of them if `force` is set.
   // What cannot be used is counted and logged, and what was there before stays. Writes denials
   // into the audit log. Waits for the disk.

@@ -20,7 +20,7 @@ enum class ReloadOutcome { kUnchanged, kReloaded, kFailed };
 // What is made of some files as a whole, and made anew when they change: all or nothing. Files that
 // cannot be used leave everything as it was.
 //
-// `current` is thread-safe; Load and Poll are for one thread at a time.
+// `current` and `is_stale` are thread-safe; Load and Poll are for one thread at a time.
 template <typename T>
 class Reloadable {
  public:
@@ -39,6 +39,7 @@ class Reloadable {
     failed_stamps_.clear();
     absl::MutexLock lock(&mutex_);
     current_ = *std::move(loaded);
+    is_stale_ = false;
     return absl::OkStatus();
   }
 
@@ -48,9 +49,13 @@ class Reloadable {
   // kFailed, and kUnchanged from then on.
   ReloadOutcome Poll(bool force, absl::Status* error) {
     const std::vector<FileStamp> stamps = StampsOf(paths_);
-    if (!force && stamps == loaded_stamps_) return ReloadOutcome::kUnchanged;
+    if (!force && stamps == loaded_stamps_) {
+      SetStale(false);
+      return ReloadOutcome::kUnchanged;
+    }
     *error = Load();
     if (error->ok()) return ReloadOutcome::kReloaded;
+    SetStale(true);
     if (!force && stamps == failed_stamps_) return ReloadOutcome::kUnchanged;
     failed_stamps_ = stamps;
     return ReloadOutcome::kFailed;
@@ -62,7 +67,18 @@ class Reloadable {
     return current_;
   }
 
+  // Whether the last Poll found files that cannot be used: what is there is older than they are.
+  bool is_stale() const {
+    absl::MutexLock lock(&mutex_);
+    return is_stale_;
+  }
+
  private:
+  void SetStale(bool is_stale) {
+    absl::MutexLock lock(&mutex_);
+    is_stale_ = is_stale;
+  }
+
   const std::vector<std::string> paths_;
   const Loader loader_;
   std::vector<FileStamp> loaded_stamps_;
@@ -70,6 +86,7 @@ class Reloadable {
 
   mutable absl::Mutex mutex_;
   std::shared_ptr<const T> current_ ABSL_GUARDED_BY(mutex_);
+  bool is_stale_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace router

@@ -33,6 +33,10 @@ struct GaugeSnapshot {
   // When the certificate that clients are shown expires; infinite (shown as 0): there is none.
   absl::Time tls_certificate_expire_time = absl::InfiniteFuture();
 
+  // Their files have changed, and cannot be used: what was there before is still in force.
+  bool tls_certificate_stale = false;
+  bool access_rules_stale = false;
+
   int64_t grpc_connections = 0;  // Open ones.
 
   // Accepted messages that nothing accounts for. Anything but 0 is a defect.

@@ -216,6 +216,12 @@ void AddGauges(const GaugeSnapshot& gauges, Exposition& out) {
                ExpireTimestamp(gauges.tls_certificate_expire_time));
   out.AddGauge("router_grpc_connections", "Open connections of gRPC clients.",
                gauges.grpc_connections);
+  out.AddGauge("router_tls_certificate_stale",
+               "1 while changed certificate files cannot be used: the old ones stay in use.",
+               gauges.tls_certificate_stale ? 1 : 0);
+  out.AddGauge("router_access_rules_stale",
+               "1 while changed files of access control cannot be used: the old rules stay.",
+               gauges.access_rules_stale ? 1 : 0);
   out.AddGauge("router_messages_unaccounted",
                "Accepted messages that nothing accounts for; anything but 0 is a defect.",
                gauges.messages_unaccounted);

@@ -266,12 +266,14 @@ class ReloadTest(SecureRouterTestCase):
         self.assertIn('did you mean "publisher"?', event["reason"])
         self.assertIsNone(self.publish(self.router.api, _GOOD))
         self.assertEqual(self.router.metric("router_access_reloads_total", result="failed"), 1)
+        self.assertEqual(self.router.metric("router_access_rules_stale"), 1)
         audited = [e for e in self.audit() if e.method == "ReloadAccess"]
         self.assertEqual([(e.actor, e.outcome) for e in audited], [("router", "INVALID_ARGUMENT")])
         os.remove(self.access_file)
         self.router.log.wait_for_event("ACCESS_RELOAD_FAILED", after=event)
         self.assertIsNone(self.publish(self.router.api, _GOOD))
         self.reload(ACCESS)
+        self.assertEqual(self.router.metric("router_access_rules_stale"), 0)
 
     def test_signal_reads_rules_again(self):
         self.start_secure()

@@ -124,8 +124,10 @@ class TlsTest(RouterTestCase):
         self.router.log.wait_for_event("TLS_RELOAD_FAILED", after=event)
         self.assertEqual(self.shown_certificate(), before)
         self.assertGreaterEqual(self.router.metric("router_tls_reloads_total", result="failed"), 2)
+        self.assertEqual(self.router.metric("router_tls_certificate_stale"), 1)
         self.server.replace(self.authority.issue("router", LOOPBACK))
         self.router.log.wait_for_event("TLS_RELOADED")
+        self.assertEqual(self.router.metric("router_tls_certificate_stale"), 0)
         self.assert_shows(self.server)
 
     def test_authorities_that_change_let_others_in(self):

@@ -74,6 +74,31 @@ TEST_F(ReloadableTest, BadFileLeavesEverythingAndIsReportedOnce) {
   EXPECT_EQ(*text_.current(), "good");
 }
 
+TEST_F(ReloadableTest, IsStaleWhileItsFilesCannotBeUsed) {
+  ASSERT_TRUE(text_.Load().ok());
+  EXPECT_FALSE(text_.is_stale());
+  folder_.Write("a", "bad!");
+  EXPECT_FALSE(text_.is_stale()) << "nobody has looked yet";
+  for (int i = 0; i < 2; ++i) {
+    text_.Poll(false, &error_);
+    EXPECT_TRUE(text_.is_stale()) << "also where it is not said again";
+  }
+  folder_.Write("a", "good");
+  text_.Poll(false, &error_);
+  EXPECT_FALSE(text_.is_stale());
+}
+
+TEST_F(ReloadableTest, IsNotStaleOnceTheOldFileIsBack) {
+  ASSERT_TRUE(text_.Load().ok());
+  std::filesystem::rename(folder_.File("a"), folder_.File("kept"));
+  folder_.Write("a", "bad!");
+  text_.Poll(false, &error_);
+  ASSERT_TRUE(text_.is_stale());
+  std::filesystem::rename(folder_.File("kept"), folder_.File("a"));
+  text_.Poll(false, &error_);
+  EXPECT_FALSE(text_.is_stale());
+}
+
 TEST_F(ReloadableTest, FileThatIsGoneIsAChange) {
   ASSERT_TRUE(text_.Load().ok());
   std::filesystem::remove(folder_.File("a"));

@@ -47,6 +47,7 @@ TEST(MetricNamesTest, FamiliesAreExactlyThese) {
                                            "process_virtual_memory_bytes gauge",
                                            "router_access_denied_total counter",
                                            "router_access_reloads_total counter",
+                                           "router_access_rules_stale gauge",
                                            "router_build_info gauge",
                                            "router_grpc_server_handled_total counter",
                                            "router_grpc_server_handling_seconds histogram",
@@ -99,6 +100,7 @@ TEST(MetricNamesTest, FamiliesAreExactlyThese) {
                                            "router_spool_errors_total counter",
                                            "router_spool_fsync_seconds histogram",
                                            "router_tls_certificate_expire_timestamp_seconds gauge",
+                                           "router_tls_certificate_stale gauge",
                                            "router_tls_reloads_total counter",
                                        }));
 }

@@ -94,6 +94,9 @@ TEST(MetricsTest, ReadsGaugesWhenRendered) {
   gauges.nats_dead_letters_bytes = 5000;
   gauges.spool_damaged_records = 3;
   gauges.spool_damaged = true;
+  gauges.tls_certificate_expire_time = absl::FromUnixSeconds(1800000000);
+  gauges.tls_certificate_stale = true;
+  gauges.access_rules_stale = true;
   gauges.messages_unaccounted = -1;
   metrics.SetGaugeProvider([&gauges] { return gauges; });
   const std::string text = metrics.Render();
@@ -110,6 +113,9 @@ TEST(MetricsTest, ReadsGaugesWhenRendered) {
   EXPECT_EQ(ValueOf(text, "router_nats_dead_letters_bytes"), 5000);
   EXPECT_EQ(ValueOf(text, "router_spool_damaged_records"), 3);
   EXPECT_EQ(ValueOf(text, "router_spool_damaged"), 1);
+  EXPECT_EQ(ValueOf(text, "router_tls_certificate_expire_timestamp_seconds"), 1800000000);
+  EXPECT_EQ(ValueOf(text, "router_tls_certificate_stale"), 1);
+  EXPECT_EQ(ValueOf(text, "router_access_rules_stale"), 1);
   EXPECT_EQ(ValueOf(text, "router_messages_unaccounted"), -1);
 
   gauges.nats_fail_open_expire_time = absl::InfiniteFuture();
