@@ -6,8 +6,10 @@
 #include <grpcpp/resource_quota.h>
 #include <unistd.h>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "server/base/version.h"
+#include "server/config/settings_table.h"
 #include "server/tracing/header_lines.h"
 
 namespace router {
@@ -24,6 +26,12 @@ constexpr absl::Duration kKeepaliveTimeout = absl::Seconds(20);
 
 int Milliseconds(absl::Duration duration) {
   return static_cast<int>(absl::ToInt64Milliseconds(duration));
+}
+
+// Whether it limits what clients may have or send.
+bool IsClientLimit(const SettingSpec& setting) {
+  return setting.section == "publish" || setting.section == "client" ||
+         setting.section == "stream" || absl::StartsWith(setting.name, "grpc_max_");
 }
 
 FullPolicy FullPolicyOf(const std::string& name) {
@@ -171,7 +179,24 @@ PublisherServiceOptions PublisherServiceOptionsOf(const Settings& settings) {
   options.threads = static_cast<int>(settings.grpc_publish_threads);
   options.stream_window_messages = settings.stream_window_messages;
   options.stream_window_bytes = settings.stream_window_bytes;
+  options.message_bytes_max = settings.publish_max_message_bytes;
+  options.batch_messages_max = settings.publish_max_batch_messages;
   return options;
+}
+
+ClientLimits::Limits ClientLimitsOf(const Settings& settings) {
+  return {settings.publish_max_in_flight_bytes, settings.client_max_in_flight_bytes,
+          settings.client_max_in_flight_messages, settings.client_max_messages_per_second};
+}
+
+std::vector<std::pair<std::string, double>> LimitsOf(const Settings& settings) {
+  std::vector<std::pair<std::string, double>> limits;
+  for (const SettingSpec& setting : SettingsTable()) {
+    const auto* const member = absl::get_if<int64_t Settings::*>(&setting.member);
+    if (member == nullptr || !IsClientLimit(setting)) continue;
+    limits.emplace_back(setting.name, static_cast<double>(settings.**member));
+  }
+  return limits;
 }
 
 StatusConstants StatusConstantsOf(const Settings& settings) {

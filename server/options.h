@@ -2,6 +2,8 @@
 #ifndef ROUTER_SERVER_OPTIONS_H_
 #define ROUTER_SERVER_OPTIONS_H_
 
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <grpcpp/server_builder.h>
@@ -10,6 +12,7 @@
 #include "server/dispatcher/dispatcher.h"
 #include "server/drainer/drainer.h"
 #include "server/failpoints/failpoints.h"
+#include "server/limits/client_limits.h"
 #include "server/listener/grpc_connections.h"
 #include "server/log/logger.h"
 #include "server/pending/sqlite_pending_queue.h"
@@ -40,6 +43,9 @@ DispatcherOptions DispatcherOptionsOf(const Settings& settings);
 DeadLetters::Options DeadLettersOptionsOf(const Settings& settings);
 DrainerOptions DrainerOptionsOf(const Settings& settings);
 PublisherServiceOptions PublisherServiceOptionsOf(const Settings& settings);
+ClientLimits::Limits ClientLimitsOf(const Settings& settings);
+// Numbers and bytes that clients may have, by setting; 0: no limit.
+std::vector<std::pair<std::string, double>> LimitsOf(const Settings& settings);
 GrpcConnections::Options GrpcConnectionsOptionsOf(const Settings& settings);
 StatusConstants StatusConstantsOf(const Settings& settings);
 void ApplyGrpcLimits(const Settings& settings, grpc::ServerBuilder* builder);

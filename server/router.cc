@@ -23,6 +23,7 @@
 #include "server/failpoints/failpoint_transport.h"
 #include "server/failpoints/failpoints.h"
 #include "server/http/http_server.h"
+#include "server/limits/client_limits.h"
 #include "server/listener/grpc_connections.h"
 #include "server/log/logger.h"
 #include "server/metrics/metrics.h"
@@ -80,6 +81,7 @@ struct Router::Parts {
         spans(settings.otlp_endpoint.empty()
                   ? nullptr
                   : std::make_unique<SpanBuffer>(settings.otlp_buffer_spans, &metrics)),
+        limits(ClientLimitsOf(settings), clock, &log, &metrics),
         telemetry(MakeTelemetryOptions(), clock, &metrics, &log, [this] {
           if (settings.nats_on_exhausted == "fail_open") fail_open->OnExhausted();
         }) {}
@@ -111,6 +113,7 @@ struct Router::Parts {
   std::unique_ptr<SpanBuffer> spans;  // Null unless they are exported; so are the next two.
   std::unique_ptr<HttpPost> otlp_post;
   std::unique_ptr<OtlpExporter> exporter;
+  ClientLimits limits;
   Telemetry telemetry;
   std::unique_ptr<SqlitePendingQueue> queue;
   std::unique_ptr<Transport> transport;
@@ -219,6 +222,9 @@ absl::Status Router::Parts::OpenDelivery() {
       clock, transport.get(), dispatcher.get(), drainer.get(), queue.get(), mode.get());
   metrics.SetGaugeProvider([this] {
     GaugeSnapshot gauges = status->GetGauges();
+    gauges.clients = static_cast<int64_t>(limits.client_count());
+    gauges.publish_in_flight_bytes = limits.in_flight_bytes();
+    gauges.limits = LimitsOf(settings);
     gauges.grpc_connections = connections == nullptr ? 0 : connections->count();
     gauges.tls_certificate_expire_time = security->certificate_expire_time();
     gauges.tls_certificate_stale = security->certificate_is_stale();
@@ -269,7 +275,7 @@ absl::Status Router::Parts::ServeHttp() {
 
 absl::Status Router::Parts::ServeGrpc() {
   publisher_service = std::make_unique<PublisherService>(PublisherServiceOptionsOf(settings), clock,
-                                                         dispatcher.get(), transport.get(),
+                                                         dispatcher.get(), transport.get(), &limits,
                                                          security->access(), &metrics, spans.get());
   AdminService::Parts admin;
   admin.constants = StatusConstantsOf(settings);
@@ -326,7 +332,10 @@ void Router::Parts::Tick() {
   for (int tick = 0; !WaitSteadily(stopping, kTickInterval); ++tick) {
     dispatcher->Tick();
     // It may be in a wait that has become hours longer because the wall clock was set back.
-    if (tick % kTicksPerWake == 0) drainer->OnDeliverable();
+    if (tick % kTicksPerWake == 0) {
+      drainer->OnDeliverable();
+      limits.Sweep();
+    }
     fail_open->Tick();
     if (const bool forced = reload_wanted.exchange(false); forced || tick % kTicksPerWake == 0) {
       security->Poll(forced);
@@ -363,6 +372,7 @@ void Router::Parts::Stop() {
   if (ticker.joinable()) ticker.join();
   if (grpc_server != nullptr) SetServing(false);
   if (dispatcher != nullptr) dispatcher->StopAccepting();
+  limits.Stop();
   if (admin_service != nullptr) admin_service->Stop();
   // Everything in hand gets its answer: confirmed by the transport, or from the queue.
   if (drainer != nullptr) drainer->Stop();

@@ -82,6 +82,13 @@ struct Settings {
 
   int64_t redrive_rate_per_second = 0;
 
+  int64_t publish_max_message_bytes = 0;  // 0: the broker's limit alone.
+  int64_t publish_max_batch_messages = 0;
+  int64_t publish_max_in_flight_bytes = 0;
+  int64_t client_max_in_flight_bytes = 0;
+  int64_t client_max_in_flight_messages = 0;
+  int64_t client_max_messages_per_second = 0;  // 0: no limit.
+
   int64_t stream_window_messages = 0;
   int64_t stream_window_bytes = 0;
 

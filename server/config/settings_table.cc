@@ -221,6 +221,21 @@ std::vector<SettingSpec> QueueSettings() {
 
 std::vector<SettingSpec> LimitSettings() {
   return {
+      Number("publish_max_message_bytes", "publish", &S::publish_max_message_bytes, "0", {0, kGib},
+             "Most bytes of one message's payload and headers; 0: as many as the broker takes."),
+      Number("publish_max_batch_messages", "publish", &S::publish_max_batch_messages, "10000",
+             {1, 100000}, "Most messages of one batch, and of one frame of a stream."),
+      Number("publish_max_in_flight_bytes", "publish", &S::publish_max_in_flight_bytes, "256MiB",
+             {64 * kKib, 64 * kGib}, "Most unanswered bytes of all clients together."),
+      Number("client_max_in_flight_bytes", "client", &S::client_max_in_flight_bytes, "32MiB",
+             {64 * kKib, 64 * kGib},
+             "Most unanswered bytes of one client: an identity, or an address where there is no "
+             "access control. What goes beyond is refused; streams wait."),
+      Number("client_max_in_flight_messages", "client", &S::client_max_in_flight_messages, "32768",
+             {1, 4 * kMillion}, "Most unanswered messages of one client."),
+      Number("client_max_messages_per_second", "client", &S::client_max_messages_per_second, "0",
+             {0, 100 * kMillion},
+             "Most messages per second of one client, those of one second saved up; 0: no limit."),
       Number("stream_window_messages", "stream", &S::stream_window_messages, "65536",
              {1, 4 * kMillion}, "Most unanswered messages of one PublishStream."),
       Number("stream_window_bytes", "stream", &S::stream_window_bytes, "64MiB",

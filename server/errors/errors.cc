@@ -235,6 +235,31 @@ absl::Status WindowFull(int64_t waiting_bytes, int64_t bytes_max) {
       .RetryAfter(absl::Milliseconds(100));
 }
 
+absl::Status ClientInFlightLimited(absl::string_view what, int64_t in_flight, int64_t max,
+                                   absl::Duration retry_after) {
+  return Error(StatusCode::kResourceExhausted, "CLIENT_IN_FLIGHT_LIMIT",
+               absl::StrCat("this client has ", in_flight, " ", what, " in flight and may have ", max,
+                            "; wait for answers before publishing more"),
+               {{"what", what}, {"in_flight", in_flight}, {"max", max}})
+      .RetryAfter(retry_after);
+}
+
+absl::Status ClientRateLimited(int64_t messages_per_second, absl::Duration retry_after) {
+  return Error(StatusCode::kResourceExhausted, "CLIENT_RATE_LIMIT",
+               absl::StrCat("this client may publish ", messages_per_second,
+                            " messages per second; slow down"),
+               {{"messages_per_second", messages_per_second}})
+      .RetryAfter(retry_after);
+}
+
+absl::Status InFlightLimited(int64_t bytes, int64_t bytes_max, absl::Duration retry_after) {
+  return Error(StatusCode::kResourceExhausted, "IN_FLIGHT_LIMIT",
+               absl::StrCat("all clients together have ", bytes, " bytes in flight and may have ",
+                            bytes_max, "; try again later"),
+               {{"bytes", bytes}, {"bytes_max", bytes_max}})
+      .RetryAfter(retry_after);
+}
+
 absl::Status SpoolFull(absl::string_view why) {
   return Error(StatusCode::kResourceExhausted, "SPOOL_FULL",
                absl::StrCat("the message cannot be kept, the disk is full: ", Why(why)),

@@ -51,6 +51,13 @@ absl::Status PendingQueueFull(int64_t count, int64_t count_max, int64_t bytes,
                               int64_t bytes_max);                   // RESOURCE_EXHAUSTED
 absl::Status WindowFull(int64_t waiting_bytes, int64_t bytes_max);  // RESOURCE_EXHAUSTED
 absl::Status SpoolFull(absl::string_view why);                      // RESOURCE_EXHAUSTED
+// One client has more in hand, or comes faster, than it may; `what` is "messages" or "bytes".
+// RESOURCE_EXHAUSTED
+absl::Status ClientInFlightLimited(absl::string_view what, int64_t in_flight, int64_t max,
+                                   absl::Duration retry_after);
+absl::Status ClientRateLimited(int64_t messages_per_second, absl::Duration retry_after);
+absl::Status InFlightLimited(int64_t bytes, int64_t bytes_max,
+                             absl::Duration retry_after);  // All clients. RESOURCE_EXHAUSTED
 absl::Status SpoolIoError(absl::string_view why);                   // UNAVAILABLE
 absl::Status Draining();                                            // UNAVAILABLE
 absl::Status DeadlineExceeded();                                    // DEADLINE_EXCEEDED

@@ -1,6 +1,7 @@
 #include "server/limits/client_limits.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "server/errors/errors.h"
 
@@ -10,12 +11,14 @@ namespace {
 // For bytes and messages in hand: about what it takes to answer a good part of them.
 constexpr absl::Duration kRetryInFlight = absl::Milliseconds(100);
 
-bool Exceeds(int64_t in_hand, int64_t more, int64_t max) { return in_hand > 0 && in_hand + more > max; }
+bool Exceeds(int64_t in_hand, int64_t more, int64_t max) {
+  return in_hand > 0 && in_hand + more > max;
+}
 
 }  // namespace
 
-ClientLimits::ClientLimits(const Limits& limits, Clock* clock, Metrics* metrics)
-    : clock_(clock), metrics_(metrics), limits_(limits) {}
+ClientLimits::ClientLimits(const Limits& limits, Clock* clock, Logger* log, Metrics* metrics)
+    : clock_(clock), log_(log), metrics_(metrics), limits_(limits) {}
 
 void ClientLimits::Set(const Limits& limits) {
   absl::MutexLock lock(&mutex_);
@@ -30,48 +33,66 @@ std::shared_ptr<ClientLimits::Client> ClientLimits::Find(absl::string_view name)
   absl::MutexLock lock(&mutex_);
   auto found = clients_.find(name);
   if (found == clients_.end()) {
-    found = clients_.emplace(std::string(name), std::make_shared<Client>()).first;
+    found = clients_.emplace(std::string(name), std::make_shared<Client>(name)).first;
   }
   return found->second;
 }
 
 absl::Status ClientLimits::Take(Client* client, int64_t messages, int64_t bytes) {
+  absl::optional<Refusal> refusal = TryToTake(client, messages, bytes);
+  if (!refusal.has_value()) return absl::OkStatus();
+  refusal->count->Increment();
+  log_->RepeatingEvent(LogLevel::kWarn, "CLIENT_LIMITED", "a client has reached a limit",
+                       {{"client", client->name_}, {"limit", refusal->limit}});
+  return std::move(refusal->error);
+}
+
+bool ClientLimits::TakeAgain(Client* client, int64_t messages, int64_t bytes) {
+  return !TryToTake(client, messages, bytes).has_value();
+}
+
+absl::optional<ClientLimits::Refusal> ClientLimits::TryToTake(Client* client, int64_t messages,
+                                                              int64_t bytes) {
   absl::MutexLock lock(&mutex_);
   if (!stopped_) {
     Refill(client);
-    if (absl::Status status = Check(*client, messages, bytes); !status.ok()) return status;
+    absl::optional<Refusal> refusal = Check(*client, messages, bytes);
+    if (refusal.has_value()) return refusal;
     client->tokens_ -= static_cast<double>(messages);
   }
   client->in_flight_messages_ += messages;
   client->in_flight_bytes_ += bytes;
   in_flight_bytes_ += bytes;
-  return absl::OkStatus();
+  return absl::nullopt;
 }
 
-absl::Status ClientLimits::Check(const Client& client, int64_t messages, int64_t bytes) const {
+absl::optional<ClientLimits::Refusal> ClientLimits::Check(const Client& client, int64_t messages,
+                                                          int64_t bytes) const {
   LimitExceededCounters& exceeded = metrics_->limits_exceeded;
   const int64_t rate = limits_.client_messages_per_second;
   if (rate > 0 && client.tokens_ <= 0) {
-    exceeded.client_messages_per_second.Increment();
     const double to_make_up_for = 1 - client.tokens_;
-    return error::ClientRateLimited(rate,
-                                    absl::Seconds(to_make_up_for / static_cast<double>(rate)));
+    const absl::Duration wait = absl::Seconds(to_make_up_for / static_cast<double>(rate));
+    return Refusal{"client_max_messages_per_second", &exceeded.client_max_messages_per_second,
+                   error::ClientRateLimited(rate, wait)};
   }
-  if (Exceeds(client.in_flight_messages_, messages, limits_.client_in_flight_messages_max)) {
-    exceeded.client_in_flight_messages.Increment();
-    return error::ClientInFlightLimited("messages", client.in_flight_messages_,
-                                        limits_.client_in_flight_messages_max, kRetryInFlight);
+  if (const int64_t max = limits_.client_in_flight_messages_max;
+      Exceeds(client.in_flight_messages_, messages, max)) {
+    return Refusal{"client_max_in_flight_messages", &exceeded.client_max_in_flight_messages,
+                   error::ClientInFlightLimited("messages", client.in_flight_messages_, max,
+                                                kRetryInFlight)};
   }
-  if (Exceeds(client.in_flight_bytes_, bytes, limits_.client_in_flight_bytes_max)) {
-    exceeded.client_in_flight_bytes.Increment();
-    return error::ClientInFlightLimited("bytes", client.in_flight_bytes_,
-                                        limits_.client_in_flight_bytes_max, kRetryInFlight);
+  if (const int64_t max = limits_.client_in_flight_bytes_max;
+      Exceeds(client.in_flight_bytes_, bytes, max)) {
+    return Refusal{
+        "client_max_in_flight_bytes", &exceeded.client_max_in_flight_bytes,
+        error::ClientInFlightLimited("bytes", client.in_flight_bytes_, max, kRetryInFlight)};
   }
-  if (Exceeds(in_flight_bytes_, bytes, limits_.in_flight_bytes_max)) {
-    exceeded.in_flight_bytes.Increment();
-    return error::InFlightLimited(in_flight_bytes_, limits_.in_flight_bytes_max, kRetryInFlight);
+  if (const int64_t max = limits_.in_flight_bytes_max; Exceeds(in_flight_bytes_, bytes, max)) {
+    return Refusal{"publish_max_in_flight_bytes", &exceeded.publish_max_in_flight_bytes,
+                   error::InFlightLimited(in_flight_bytes_, max, kRetryInFlight)};
   }
-  return absl::OkStatus();
+  return absl::nullopt;
 }
 
 // What is not used is saved up for one second.

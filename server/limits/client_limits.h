@@ -12,7 +12,10 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "absl/types/optional.h"
 #include "server/base/clock.h"
+#include "server/log/logger.h"
+#include "server/metrics/counter.h"
 #include "server/metrics/metrics.h"
 
 namespace router {
@@ -22,7 +25,7 @@ namespace router {
 // A client is an identity, or, where there is no access control, an address.
 //
 // Whoever has nothing in hand may always publish one call's messages, however large, so that no
-// call is too large for ever. Thread-safe. Borrows the clock and the metrics.
+// call is too large for ever. Thread-safe. Borrows the others.
 class ClientLimits {
  public:
   struct Limits {
@@ -34,7 +37,7 @@ class ClientLimits {
 
   class Client;
 
-  ClientLimits(const Limits& limits, Clock* clock, Metrics* metrics);
+  ClientLimits(const Limits& limits, Clock* clock, Logger* log, Metrics* metrics);
 
   // The limits from now on.
   void Set(const Limits& limits) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -45,9 +48,11 @@ class ClientLimits {
 
   // Takes the messages of one call or frame in. What is taken in has to be given back with Release,
   // when it is answered. RESOURCE_EXHAUSTED with the time after which to try again: nothing is taken
-  // in. Of those that come faster than allowed, a call is taken in as a whole, and the next ones wait
-  // until it is made up for.
+  // in; counted and logged. Of those that come faster than allowed, a call is taken in as a whole,
+  // and the next ones wait until it is made up for.
   absl::Status Take(Client* client, int64_t messages, int64_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The same, for what was refused before: not counted again, nor logged.
+  bool TakeAgain(Client* client, int64_t messages, int64_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
   void Release(Client* client, int64_t messages, int64_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // From now on everything is taken in: there is an end, and what waits must not wait.
@@ -60,11 +65,20 @@ class ClientLimits {
   size_t client_count() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  absl::Status Check(const Client& client, int64_t messages, int64_t bytes) const
+  struct Refusal {
+    const char* limit;  // The setting.
+    Counter* count;
+    absl::Status error;
+  };
+
+  absl::optional<Refusal> TryToTake(Client* client, int64_t messages, int64_t bytes)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::optional<Refusal> Check(const Client& client, int64_t messages, int64_t bytes) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Refill(Client* client) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Clock* const clock_;
+  Logger* const log_;
   Metrics* const metrics_;
 
   mutable absl::Mutex mutex_;
@@ -74,11 +88,15 @@ class ClientLimits {
   absl::flat_hash_map<std::string, std::shared_ptr<Client>> clients_ ABSL_GUARDED_BY(mutex_);
 };
 
-// Guarded by the lock of the ClientLimits that made it.
+// Guarded by the lock of the ClientLimits that made it, but for the name.
 class ClientLimits::Client {
+ public:
+  explicit Client(absl::string_view name) : name_(name) {}
+
  private:
   friend class ClientLimits;
 
+  const std::string name_;
   int64_t in_flight_messages_ = 0;
   int64_t in_flight_bytes_ = 0;
   // Messages that may be published now; below zero: what has to be made up for first.

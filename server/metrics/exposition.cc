@@ -52,6 +52,17 @@ void Exposition::AddGauge(const char* name, const char* help, double value, Labe
   metric.gauge.value = value;
 }
 
+void Exposition::AddGauges(const char* name, const char* help, const char* label,
+                           const std::vector<std::pair<std::string, double>>& series) {
+  prometheus::MetricFamily& family = AddFamily(name, help, prometheus::MetricType::Gauge);
+  for (const auto& [value_of_label, value] : series) {
+    prometheus::ClientMetric metric;
+    metric.label = {{label, value_of_label}};
+    metric.gauge.value = value;
+    family.metric.push_back(std::move(metric));
+  }
+}
+
 void Exposition::AddHistogram(const char* name, const char* help, const Histogram& histogram) {
   AddSeries(AddFamily(name, help, MetricType::Histogram), {}, histogram);
 }

@@ -28,6 +28,8 @@ class Exposition {
   template <typename Metric>
   using Series = std::initializer_list<std::pair<const char*, const Metric*>>;
   void AddCounters(const char* name, const char* help, const char* label, Series<Counter> series);
+  void AddGauges(const char* name, const char* help, const char* label,
+                 const std::vector<std::pair<std::string, double>>& series);
   void AddHistograms(const char* name, const char* help, const char* label,
                      Series<Histogram> series);
 

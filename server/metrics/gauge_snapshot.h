@@ -2,6 +2,9 @@
 #define ROUTER_SERVER_METRICS_GAUGE_SNAPSHOT_H_
 
 #include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/time/time.h"
 
@@ -38,6 +41,9 @@ struct GaugeSnapshot {
   bool access_rules_stale = false;
 
   int64_t grpc_connections = 0;  // Open ones.
+  int64_t clients = 0;           // For which limits are kept.
+  int64_t publish_in_flight_bytes = 0;
+  std::vector<std::pair<std::string, double>> limits;  // By setting.
 
   // Accepted messages that nothing accounts for. Anything but 0 is a defect.
   int64_t messages_unaccounted = 0;

@@ -98,6 +98,14 @@ struct ReloadCounters {
   Counter failed;
 };
 
+// What clients were not allowed, by the setting that says so.
+struct LimitExceededCounters {
+  Counter publish_max_in_flight_bytes;
+  Counter client_max_in_flight_bytes;
+  Counter client_max_in_flight_messages;
+  Counter client_max_messages_per_second;
+};
+
 // Connections that were closed when they came in.
 struct ConnectionRefusalCounters {
   Counter descriptors;  // They would have taken the last ones.
@@ -179,7 +187,8 @@ class Metrics {
   ReloadCounters access_reloads;       // …_total{result}
   AccessDeniedCounters access_denied;  // …_total{reason}
 
-  // Connections.
+  // Clients.
+  LimitExceededCounters limits_exceeded;          // limit_exceeded_total{limit}
   ConnectionRefusalCounters connections_refused;  // grpc_…_total{reason}
   Counter floods_ended_total;                     // grpc_…
   Counter grpc_listener_rebuilt_total;

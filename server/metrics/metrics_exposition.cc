@@ -155,7 +155,15 @@ void AddSecurity(const Metrics& metrics, Exposition& out) {
                    {"payloads", &denied.payloads}});
 }
 
-void AddConnections(const Metrics& metrics, Exposition& out) {
+void AddClients(const Metrics& metrics, Exposition& out) {
+  const LimitExceededCounters& exceeded = metrics.limits_exceeded;
+  out.AddCounters("router_limit_exceeded_total",
+                  "Calls refused, and frames of streams made to wait, by the limit of clients.",
+                  "limit",
+                  {{"publish_max_in_flight_bytes", &exceeded.publish_max_in_flight_bytes},
+                   {"client_max_in_flight_bytes", &exceeded.client_max_in_flight_bytes},
+                   {"client_max_in_flight_messages", &exceeded.client_max_in_flight_messages},
+                   {"client_max_messages_per_second", &exceeded.client_max_messages_per_second}});
   const ConnectionRefusalCounters& refused = metrics.connections_refused;
   out.AddCounters("router_grpc_connections_refused_total",
                   "Connections that were closed when they came in, by reason.", "reason",
@@ -216,6 +224,12 @@ void AddGauges(const GaugeSnapshot& gauges, Exposition& out) {
                ExpireTimestamp(gauges.tls_certificate_expire_time));
   out.AddGauge("router_grpc_connections", "Open connections of gRPC clients.",
                gauges.grpc_connections);
+  out.AddGauge("router_clients", "Clients that limits are being kept for.", gauges.clients);
+  out.AddGauge("router_publish_in_flight_bytes",
+               "Bytes of messages that are published and not answered.",
+               gauges.publish_in_flight_bytes);
+  out.AddGauges("router_limit", "Limits of what clients may do, by setting; 0: none.", "limit",
+                gauges.limits);
   out.AddGauge("router_tls_certificate_stale",
                "1 while changed certificate files cannot be used: the old ones stay in use.",
                gauges.tls_certificate_stale ? 1 : 0);
@@ -243,7 +257,7 @@ std::string Metrics::Render() const {
   AddConsuming(*this, out);
   AddQueue(*this, out);
   AddSecurity(*this, out);
-  AddConnections(*this, out);
+  AddClients(*this, out);
   AddTracing(*this, out);
   AddProcess(out);
   out.AddGauge("router_build_info", "Always 1; the labels say what is running.", 1,

@@ -1,5 +1,6 @@
 #include "server/services/publish_call.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <memory>
@@ -10,6 +11,7 @@
 
 #include "absl/types/optional.h"
 #include "absl/types/span.h"
+#include "server/base/client_address.h"
 #include "server/errors/errors.h"
 #include "server/errors/status_conversion.h"
 #include "server/services/completion_tag.h"
@@ -48,7 +50,7 @@ struct PublishMethod {
     return rule;
   }
   static Messages MessagesOf(const Request& request) { return {&request.message()}; }
-  static absl::Status Check(const Request&) { return absl::OkStatus(); }
+  static absl::Status Check(const PublisherContext&, const Request&) { return absl::OkStatus(); }
 
   static absl::Status Fill(const std::vector<Operation>& operations, Response* response) {
     const Operation& operation = operations.front();
@@ -83,8 +85,8 @@ struct PublishBatchMethod {
   static Messages MessagesOf(const Request& request) {
     return absl::MakeConstSpan(request.messages().data(), request.messages_size());
   }
-  static absl::Status Check(const Request& request) {
-    return CheckBatchSize(request.messages_size());
+  static absl::Status Check(const PublisherContext& context, const Request& request) {
+    return CheckBatchSize(context, request.messages_size());
   }
 
   static absl::Status Fill(const std::vector<Operation>& operations, Response* response) {
@@ -138,17 +140,28 @@ class UnaryCall final : public PublishBatch {
     start_time = context_->clock->SteadyNow();
     trace_ = PublishTrace::Begin(ReadCallerTrace(rpc_->server_context), context_->spans);
     absl::Status checked = AdmitCaller(*context_, rpc_->server_context, Method::Rule(), &caller_);
-    if (checked.ok()) checked = Method::Check(request_);
+    if (checked.ok()) checked = Method::Check(*context_, request_);
+    const typename Method::Messages messages = Method::MessagesOf(request_);
+    if (checked.ok()) checked = TakeIn(static_cast<int64_t>(messages.size()));
     if (!checked.ok()) {
       Reset(0);
       return Finish(checked);
     }
-    const typename Method::Messages messages = Method::MessagesOf(request_);
     Reset(messages.size());
     storage_.Clear();
     caller_deadline = CallerDeadline(rpc_->server_context, start_time);
     MakeOperations(context_, messages, {Method::Rule(), caller_, trace_.get()}, &storage_, this);
     queue_->Publish(this);
+  }
+
+  absl::Status TakeIn(int64_t messages) {
+    client_ = FindClient(*context_, rpc_->server_context, caller_);
+    const auto bytes = static_cast<int64_t>(request_.ByteSizeLong());
+    absl::Status status = context_->limits->Take(client_.get(), messages, bytes);
+    if (!status.ok()) return status;
+    taken_messages_ = messages;
+    taken_bytes_ = bytes;
+    return status;
   }
 
   // Called by the thread that settled the last message. Among many calls the queue's thread
@@ -167,6 +180,10 @@ class UnaryCall final : public PublishBatch {
 
   void Finish(const absl::Status& status) {
     queue_->unanswered_calls.fetch_sub(1, std::memory_order_relaxed);
+    if (taken_messages_ > 0) {
+      context_->limits->Release(client_.get(), std::exchange(taken_messages_, 0), taken_bytes_);
+    }
+    client_.reset();
     const grpc::Status grpc_status = ToGrpcStatus(status);
     const absl::Duration duration = absl::FromChrono(context_->clock->SteadyNow() - start_time);
     Method::Metrics(*context_)->Handled(grpc_status.error_code(), duration);
@@ -203,6 +220,9 @@ class UnaryCall final : public PublishBatch {
   typename Method::Response response_;
   std::unique_ptr<PublishTrace> trace_;  // Null for a call without one.
   absl::optional<Caller> caller_;        // Of the last call, where there is access control.
+  std::shared_ptr<ClientLimits::Client> client_;  // While a call is in hand.
+  int64_t taken_messages_ = 0;                    // By its limits, and not given back.
+  int64_t taken_bytes_ = 0;
   OperationStorage storage_;
 };
 
@@ -222,19 +242,30 @@ absl::Status AdmitCaller(const PublisherContext& context, const grpc::ServerCont
   return absl::OkStatus();
 }
 
+std::shared_ptr<ClientLimits::Client> FindClient(const PublisherContext& context,
+                                                 const grpc::ServerContext& server_context,
+                                                 const absl::optional<Caller>& caller) {
+  return context.limits->Find(caller.has_value() ? caller->identity()
+                                                 : ClientAddressOfPeer(server_context.peer()));
+}
+
 void MakeOperations(PublisherContext* context, absl::Span<const v1::Message* const> messages,
                     const PublishOrigin& origin, OperationStorage* storage, PublishBatch* batch) {
   if (origin.trace != nullptr) storage->trace_headers = origin.trace->headers();
-  FillOperations(messages, context->transport->max_payload_bytes(), context->clock->WallNow(),
-                 &context->ids, storage, batch);
+  int64_t bytes_max = context->transport->max_payload_bytes();
+  if (const int64_t max = context->options.message_bytes_max; max > 0) {
+    bytes_max = std::min(bytes_max, max);
+  }
+  FillOperations(messages, bytes_max, context->clock->WallNow(), &context->ids, storage, batch);
   if (origin.caller.has_value()) {
     context->access->RejectSubjects(*origin.caller, origin.rule->method, batch);
   }
 }
 
-absl::Status CheckBatchSize(int64_t message_count) {
-  if (message_count >= 1 && message_count <= kBatchMessagesMax) return absl::OkStatus();
-  return error::BatchInvalid(message_count, kBatchMessagesMax);
+absl::Status CheckBatchSize(const PublisherContext& context, int64_t message_count) {
+  const int64_t max = context.options.batch_messages_max;
+  if (message_count >= 1 && message_count <= max) return absl::OkStatus();
+  return error::BatchInvalid(message_count, max);
 }
 
 SteadyTime CallerDeadline(const grpc::ServerContext& server_context, SteadyTime now) {

@@ -1,6 +1,8 @@
 #ifndef ROUTER_SERVER_SERVICES_PUBLISH_CALL_H_
 #define ROUTER_SERVER_SERVICES_PUBLISH_CALL_H_
 
+#include <memory>
+
 #include <grpcpp/server_context.h>
 
 #include "absl/status/status.h"
@@ -28,6 +30,11 @@ inline constexpr char kPublisherService[] = "router.v1.PublisherService";
 absl::Status AdmitCaller(const PublisherContext& context, const grpc::ServerContext& server_context,
                          const MethodRule* rule, absl::optional<Caller>* caller);
 
+// The client that limits go by: who calls, or, where there is no access control, from where.
+std::shared_ptr<ClientLimits::Client> FindClient(const PublisherContext& context,
+                                                 const grpc::ServerContext& server_context,
+                                                 const absl::optional<Caller>& caller);
+
 // Where messages come from.
 struct PublishOrigin {
   const MethodRule* rule;
@@ -41,10 +48,8 @@ struct PublishOrigin {
 void MakeOperations(PublisherContext* context, absl::Span<const v1::Message* const> messages,
                     const PublishOrigin& origin, OperationStorage* storage, PublishBatch* batch);
 
-// Most messages in one batch, and in one frame of a stream.
-inline constexpr int64_t kBatchMessagesMax = 10000;
-// BATCH_INVALID unless a batch or frame has 1 to kBatchMessagesMax messages.
-absl::Status CheckBatchSize(int64_t message_count);
+// BATCH_INVALID unless a batch or frame has as many messages as it may, at least one.
+absl::Status CheckBatchSize(const PublisherContext& context, int64_t message_count);
 
 // When the caller of `server_context` stops waiting, on the monotonic clock.
 SteadyTime CallerDeadline(const grpc::ServerContext& server_context, SteadyTime now);

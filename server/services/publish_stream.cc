@@ -2,11 +2,13 @@
 // as the stream's window has room. One answer is written at a time; what becomes ready meanwhile
 // goes out together with the next.
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include <grpcpp/impl/codegen/proto_utils.h>
+#include <grpcpp/alarm.h>
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/async_stream.h>
 #include <grpcpp/support/byte_buffer.h>
@@ -25,6 +27,10 @@
 namespace router {
 namespace {
 
+// A frame that its client's limits keep out is looked at again when one of its stream is answered,
+// and after this time, as others of the client may have been.
+constexpr std::chrono::milliseconds kRetryInterval{10};
+
 const MethodRule* StreamRule() {
   static const MethodRule* const rule = FindMethodRule(kPublisherService, "PublishStream");
   return rule;
@@ -36,6 +42,7 @@ class PublishStream final : public PublishFrameOwner {
   explicit PublishStream(PublishQueue* queue)
       : context_(queue->context), queue_(queue), stream_(&server_context_) {
     queue_->calls.AddHandler();
+    server_context_.AsyncNotifyWhenDone(&call_ended_);
     context_->service.RequestPublishStream(&server_context_, &stream_, queue_->calls.get(),
                                            queue_->calls.get(), &requested_);
   }
@@ -53,6 +60,7 @@ class PublishStream final : public PublishFrameOwner {
     caller_trace_ = ReadCallerTrace(server_context_);
     status_ = AdmitCaller(*context_, server_context_, StreamRule(), &caller_);
     if (!status_.ok()) return Finish();
+    client_ = FindClient(*context_, server_context_, caller_);
     Read();
   }
 
@@ -68,7 +76,7 @@ class PublishStream final : public PublishFrameOwner {
   void TakeFrame() {
     std::unique_ptr<PublishFrame> frame = queue_->frames.Take();
     status_ = frame->Parse(&input_);
-    if (status_.ok()) status_ = CheckBatchSize(frame->request.messages_size());
+    if (status_.ok()) status_ = CheckBatchSize(*context_, frame->request.messages_size());
     if (status_.ok() && caller_.has_value()) {
       status_ = context_->access->Renew(*StreamRule(), &*caller_);
     }
@@ -91,7 +99,39 @@ class PublishStream final : public PublishFrameOwner {
     frame->trace = PublishTrace::Begin(caller_trace_, context_->spans);
     MakeOperations(context_, messages, {StreamRule(), caller_, frame->trace.get()}, &frame->storage,
                    frame.get());
-    queue_->Publish(frame.release());
+    const absl::Status taken = context_->limits->Take(client_.get(), count, frame->size_bytes);
+    if (taken.ok()) {
+      queue_->Publish(frame.release());
+    } else {
+      waiting_frame_ = std::move(frame);
+    }
+  }
+
+  // Until the limits of the client let the frame in that waits for that, no other one is read.
+  void PublishWaiting() {
+    const int64_t count = static_cast<int64_t>(waiting_frame_->operations().size());
+    if (broken_) {
+      unanswered_messages_ -= count;
+      waiting_frame_.reset();
+    } else if (context_->limits->TakeAgain(client_.get(), count, waiting_frame_->size_bytes)) {
+      queue_->Publish(waiting_frame_.release());
+    } else if (!alarm_is_set_) {
+      alarm_is_set_ = true;
+      alarm_.Set(queue_->calls.get(), std::chrono::system_clock::now() + kRetryInterval, &retry_);
+    }
+  }
+
+  void OnRetry(bool) {
+    alarm_is_set_ = false;
+    Advance();
+  }
+
+  // The call is over for gRPC: answered, or given up by its caller.
+  void OnCallEnded(bool) {
+    call_is_over_ = true;
+    if (server_context_.IsCancelled()) broken_ = true;
+    if (!finished_) return Advance();
+    DeleteIfOver();
   }
 
   // Called by the thread that settled the frame's last message.
@@ -124,6 +164,7 @@ class PublishStream final : public PublishFrameOwner {
     unanswered_messages_ -= count;
     unanswered_bytes_ -= frame->size_bytes;
     unwritten_messages_ += count;
+    context_->limits->Release(client_.get(), count, frame->size_bytes);
     AddAnswers(frame->first_number, frame->operations(), &answers_);
     has_answers_ = true;
     queue_->frames.Give(std::move(frame));
@@ -136,15 +177,24 @@ class PublishStream final : public PublishFrameOwner {
     Advance();
   }
 
-  void OnFinished(bool) { delete this; }
+  void OnFinished(bool) {
+    finished_ = true;
+    DeleteIfOver();
+  }
+
+  void DeleteIfOver() {
+    if (finished_ && call_is_over_ && !alarm_is_set_) delete this;
+  }
 
   // Starts whatever can be started now.
   void Advance() {
+    if (finishing_) return;
     if (broken_ && !reading_) input_ended_ = true;  // Nothing more can come.
+    if (waiting_frame_ != nullptr) PublishWaiting();
     if (has_answers_ && !writing_ && !broken_) Write();
-    if (!reading_ && !input_ended_ && WindowIsOpen()) Read();
+    if (!reading_ && !input_ended_ && WindowIsOpen() && waiting_frame_ == nullptr) Read();
     const bool all_answered = unanswered_messages_ == 0 && (!has_answers_ || broken_);
-    if (input_ended_ && !reading_ && !writing_ && all_answered && !finishing_) Finish();
+    if (input_ended_ && !reading_ && !writing_ && all_answered) Finish();
   }
 
   bool WindowIsOpen() const {
@@ -187,6 +237,8 @@ class PublishStream final : public PublishFrameOwner {
   MemberTag<PublishStream> answer_{this, &PublishStream::Answer};
   MemberTag<PublishStream> written_{this, &PublishStream::OnWritten};
   MemberTag<PublishStream> finish_{this, &PublishStream::OnFinished};
+  MemberTag<PublishStream> call_ended_{this, &PublishStream::OnCallEnded};
+  MemberTag<PublishStream> retry_{this, &PublishStream::OnRetry};
   grpc::ServerContext server_context_;
   // Of bytes: gRPC would take a frame that it cannot parse for the end of the stream.
   grpc::ServerAsyncReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer> stream_;
@@ -209,6 +261,13 @@ class PublishStream final : public PublishFrameOwner {
   bool input_ended_ = false;
   bool broken_ = false;  // The caller is gone; answers go nowhere.
   bool finishing_ = false;
+  bool finished_ = false;
+  bool call_is_over_ = false;
+
+  std::shared_ptr<ClientLimits::Client> client_;  // From when the caller is let in.
+  std::unique_ptr<PublishFrame> waiting_frame_;   // Until the client's limits let it in.
+  grpc::Alarm alarm_;
+  bool alarm_is_set_ = false;
 
   absl::Mutex done_mutex_;
   std::vector<std::unique_ptr<PublishFrame>> done_ ABSL_GUARDED_BY(done_mutex_);

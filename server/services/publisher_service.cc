@@ -31,11 +31,13 @@ void PublishQueue::PublishArrived(bool /*ok*/) {
 
 PublisherService::PublisherService(const PublisherServiceOptions& options, Clock* clock,
                                    Dispatcher* dispatcher, Transport* transport,
-                                   AccessControl* access, Metrics* metrics, SpanBuffer* spans) {
+                                   ClientLimits* limits, AccessControl* access, Metrics* metrics,
+                                   SpanBuffer* spans) {
   context_.options = options;
   context_.clock = clock;
   context_.dispatcher = dispatcher;
   context_.transport = transport;
+  context_.limits = limits;
   context_.access = access;
   context_.spans = spans;
   context_.publish_metrics = metrics->GrpcMethod(kPublisherService, "Publish");

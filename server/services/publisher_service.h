@@ -13,6 +13,7 @@
 #include "router/v1/publisher.grpc.pb.h"
 #include "server/base/clock.h"
 #include "server/dispatcher/dispatcher.h"
+#include "server/limits/client_limits.h"
 #include "server/metrics/metrics.h"
 #include "server/services/call_access.h"
 #include "server/services/call_queue.h"
@@ -27,6 +28,8 @@ struct PublisherServiceOptions {
   int threads = 1;                         // Each with a completion queue of its own.
   int64_t stream_window_messages = 65536;  // Unanswered per stream, before it is no longer read.
   int64_t stream_window_bytes = int64_t{16} << 20;
+  int64_t message_bytes_max = 0;  // Payload and headers; 0: as many as the broker takes.
+  int64_t batch_messages_max = 10000;
 };
 
 // Asynchronous, with the frames of streams as bytes.
@@ -40,6 +43,7 @@ struct PublisherContext {
   Clock* clock;
   Dispatcher* dispatcher;
   Transport* transport;
+  ClientLimits* limits;
   AccessControl* access;  // Null: none.
   SpanBuffer* spans;      // Null: no spans are recorded.
   MessageIdSource ids;
@@ -85,8 +89,8 @@ class PublisherService {
  public:
   // Borrows everything, for its lifetime. `access` and `spans` may be null.
   PublisherService(const PublisherServiceOptions& options, Clock* clock, Dispatcher* dispatcher,
-                   Transport* transport, AccessControl* access, Metrics* metrics,
-                   SpanBuffer* spans);
+                   Transport* transport, ClientLimits* limits, AccessControl* access,
+                   Metrics* metrics, SpanBuffer* spans);
   // Shutdown must have been called, if Start was.
   ~PublisherService();
 
