@@ -87,7 +87,7 @@ std::vector<SettingSpec> ServerSettings() {
       Number("grpc_max_connections", "grpc", &S::grpc_max_connections, "10000", {0, kMillion},
              "Most connections; 0: as many as there are file descriptors for."),
       Number("grpc_max_connections_per_address", "grpc", &S::grpc_max_connections_per_address,
-             "1000", {0, kMillion},
+             "5000", {0, kMillion},
              "Most connections from one IPv4 address or /64 network of IPv6; 0: no limit."),
       Number("grpc_max_connection_age_ms", "grpc", &S::grpc_max_connection_age, "3600000",
              {0, 24 * kHourMs},

@@ -1,19 +1,23 @@
-"""Hostile clients. Each runs in a process of its own:
+"""Hostile clients, each in a process of its own: see attackers.py.
 
-    attack.py KIND HOST PORT SECONDS [--source ADDRESS]
+    attack.py KIND PORT [--source ADDRESS] [--subject SUBJECT]
 
-It goes on for so long, connecting again whenever the router has closed its connection, and prints
-one line: how many connections it made, how many of them were closed or refused by the router, and
-how many bytes it got rid of.
+It says "begun" on standard output as soon as it is at work, and goes on until its standard input
+ends. A flood connects again whenever the router has closed its connection. At the end there is a
+line of JSON: how many connections it made, how many of them the router closed or refused, and how
+many bytes it got rid of.
 """
 
 import argparse
 import itertools
+import json
+import resource
 import select
 import socket
 import sys
-import time
+import threading
 
+import grpc
 import http2
 
 PUBLISH = "/router.v1.PublisherService/Publish"
@@ -89,7 +93,7 @@ def priorities():
         yield piece
 
 
-KINDS = {
+FLOODS = {
     "reset_unary": lambda: resets(PUBLISH),
     "reset_stream": lambda: resets(STREAM),
     "reset_unknown": lambda: resets(UNKNOWN),
@@ -104,30 +108,35 @@ KINDS = {
 }
 
 
-class Attack:
-    def __init__(self, pieces, address, source, end_time):
+class Flood:
+    """Sends pieces as fast as they are taken, over one connection after the other."""
+
+    def __init__(self, pieces, address, source, stop):
         self.pieces = pieces
         self.address = address
         self.source = source
-        self.end_time = end_time
+        self.stop = stop
         self.connections = 0
         self.closed = 0
         self.bytes = 0
 
     def run(self):
-        while time.monotonic() < self.end_time:
+        print("begun", flush=True)
+        while not self.stop.is_set():
             try:
                 with socket.create_connection(self.address, 1, self.source) as connection:
                     self.connections += 1
-                    self._flood(connection)
+                    self._send(connection)
             except OSError:
                 self.closed += 1
+                # A hostile client, too, leaves the other core to the good one.
+                self.stop.wait(0.001)
 
-    def _flood(self, connection):
+    def _send(self, connection):
         connection.setblocking(False)
         rest = memoryview(http2.hello())
         pieces = self.pieces()
-        while time.monotonic() < self.end_time:
+        while not self.stop.is_set():
             readable, writable, _ = select.select([connection], [connection], [], 0.1)
             # What the router says is thrown away.
             if readable and not connection.recv(1 << 20):
@@ -141,19 +150,56 @@ class Attack:
                 rest = rest[sent:]
 
 
+def idle(address, source, stop):
+    """1,000 connections that say hello and then nothing."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    connections = []
+    for _ in range(1000):
+        connection = socket.create_connection(address, 10, source)
+        connection.sendall(http2.hello())
+        connections.append(connection)
+    for connection in connections:
+        assert connection.recv(1 << 16), "the router has closed an idle connection"
+    print("begun", flush=True)
+    stop.wait()
+    return connections
+
+
+def stalled_reader(address, subject, stop):
+    """A stream that publishes as fast as it may and reads no answer."""
+    message = (http2.field(1, subject.encode()) + http2.field(2, b"x" * 256))
+    frame = http2.field(1, message) * 100
+
+    def frames():
+        print("begun", flush=True)
+        while not stop.is_set():
+            yield frame
+
+    with grpc.insecure_channel(f"{address[0]}:{address[1]}") as channel:
+        call = channel.stream_stream(STREAM)(frames())
+        stop.wait()
+        call.cancel()
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("kind", choices=KINDS)
-    parser.add_argument("host")
+    parser.add_argument("kind", choices=[*FLOODS, "idle", "stalled_reader"])
     parser.add_argument("port", type=int)
-    parser.add_argument("seconds", type=float)
-    parser.add_argument("--source", default="")
+    parser.add_argument("--source", default="127.0.0.1")
+    parser.add_argument("--subject", default="test.stalled")
     options = parser.parse_args()
-    attack = Attack(KINDS[options.kind], (options.host, options.port),
-                    (options.source, 0) if options.source else None,
-                    time.monotonic() + options.seconds)
-    attack.run()
-    print(attack.connections, attack.closed, attack.bytes)
+    stop = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
+    address, source = ("127.0.0.1", options.port), (options.source, 0)
+    if options.kind == "idle":
+        idle(address, source, stop)
+    elif options.kind == "stalled_reader":
+        stalled_reader(address, options.subject, stop)
+    else:
+        flood = Flood(FLOODS[options.kind], address, source, stop)
+        flood.run()
+        print(json.dumps({"connections": flood.connections, "closed": flood.closed,
+                          "bytes": flood.bytes}))
 
 
 if __name__ == "__main__":

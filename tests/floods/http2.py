@@ -51,6 +51,16 @@ def ping(number):
     return frame(PING, 0, 0, struct.pack(">Q", number))
 
 
+def field(number, data):
+    """A field of a protobuf message, of bytes."""
+    length = len(data)
+    encoded = b""
+    while length > 127:
+        encoded += bytes([length & 127 | 128])
+        length >>= 7
+    return bytes([number << 3 | 2]) + encoded + bytes([length]) + data
+
+
 def hello():
     """What a client sends first."""
     return PREFACE + settings()

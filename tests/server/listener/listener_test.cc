@@ -76,10 +76,10 @@ class Client {
   bool connected() const { return connected_; }
 
   // Whether the other side ends the connection.
-  bool IsEnded() const {
+  bool IsEnded(absl::Duration patience = kPatience) const {
     pollfd readable = {fd_, POLLIN, 0};
     char byte;
-    return poll(&readable, 1, absl::ToInt64Milliseconds(kPatience)) == 1 &&
+    return poll(&readable, 1, absl::ToInt64Milliseconds(patience)) == 1 &&
            read(fd_, &byte, 1) <= 0;
   }
 
@@ -98,7 +98,28 @@ class ListenerTest : public testing::Test {
   }
   void Start(int descriptors_max) {
     Open(descriptors_max);
-    listener_->Start([this](int fd) { connections_.Add(fd); }, [this] { connections_.Refuse(); });
+    listener_->Start(HandlersOfTest());
+  }
+  Listener::Handlers HandlersOfTest() {
+    Listener::Handlers handlers;
+    handlers.on_connection = [this](int fd, const sockaddr_storage&) { connections_.Add(fd); };
+    handlers.on_refused = [this] { connections_.Refuse(); };
+    handlers.on_dead_socket = [this](const absl::Status& rebuilt) {
+      absl::MutexLock lock(&mutex_);
+      rebuilt_.push_back(rebuilt);
+    };
+    return handlers;
+  }
+  // Waits for that many attempts to replace a dead socket; the last one.
+  absl::Status WaitForRebuilt(size_t count) {
+    absl::MutexLock lock(&mutex_);
+    const auto enough = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return rebuilt_.size() >= count;
+    };
+    if (!mutex_.AwaitWithTimeout(absl::Condition(&enough), kPatience)) {
+      return absl::DeadlineExceededError("the socket is not replaced");
+    }
+    return rebuilt_.back();
   }
   std::vector<Client> Connect(int count) {
     std::vector<Client> clients;
@@ -107,8 +128,26 @@ class ListenerTest : public testing::Test {
   }
 
   Connections connections_;
+  absl::Mutex mutex_;
+  std::vector<absl::Status> rebuilt_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<Listener> listener_;
 };
+
+// The descriptor of this process that listens at a port; -1 where there is none.
+int ListeningAt(int port) {
+  for (int fd = 3; fd < 1000; ++fd) {
+    int listens = 0;
+    socklen_t size = sizeof(listens);
+    sockaddr_in address = {};
+    socklen_t address_size = sizeof(address);
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0 &&
+        getsockname(fd, reinterpret_cast<sockaddr*>(&address), &address_size) == 0 &&
+        ntohs(address.sin_port) == port) {
+      return fd;
+    }
+  }
+  return -1;
+}
 
 // As many descriptors as are open now, and the number of the next one.
 int NextDescriptor() {
@@ -126,7 +165,7 @@ TEST_F(ListenerTest, HandsOverEveryConnection) {
 TEST_F(ListenerTest, TakesConnectionsThatCameBeforeTheStart) {
   Open(10000);
   const std::vector<Client> clients = Connect(3);
-  listener_->Start([this](int fd) { connections_.Add(fd); }, [this] { connections_.Refuse(); });
+  listener_->Start(HandlersOfTest());
   EXPECT_TRUE(connections_.WaitUntil(3, 0));
 }
 
@@ -168,6 +207,45 @@ TEST_F(ListenerTest, AcceptsAgainAfterThereWasNoDescriptorAtAll) {
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
   EXPECT_TRUE(connections_.WaitUntil(2, 0));
   close(client);
+}
+
+TEST_F(ListenerTest, ReplacesASocketThatHasStoppedListening) {
+  Start(10000);
+  const Client before(listener_->port());
+  ASSERT_TRUE(connections_.WaitUntil(1, 0));
+  for (size_t times = 1; times <= 2; ++times) {
+    ASSERT_EQ(shutdown(ListeningAt(listener_->port()), SHUT_RDWR), 0);
+    EXPECT_TRUE(WaitForRebuilt(times).ok());
+    EXPECT_TRUE(listener_->is_listening());
+    const Client after(listener_->port());
+    EXPECT_TRUE(after.connected());
+    EXPECT_TRUE(connections_.WaitUntil(1 + times, 0));
+  }
+  EXPECT_FALSE(before.IsEnded(absl::ZeroDuration()));
+}
+
+TEST_F(ListenerTest, TriesAgainWhileTheAddressIsTaken) {
+  Start(10000);
+  // Somebody else has the port at the very moment when it is needed.
+  const int dead = ListeningAt(listener_->port());
+  const int thief = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(listener_->port());
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const int yes = 1;
+  ASSERT_EQ(setsockopt(dead, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof(yes)), 0);
+  ASSERT_EQ(setsockopt(thief, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof(yes)), 0);
+  ASSERT_EQ(bind(thief, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  ASSERT_EQ(listen(thief, 1), 0);
+  ASSERT_EQ(shutdown(dead, SHUT_RDWR), 0);
+  EXPECT_EQ(WaitForRebuilt(1).code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_FALSE(listener_->is_listening());
+  close(thief);
+  EXPECT_TRUE(WaitForRebuilt(2).ok());
+  const Client after(listener_->port());
+  EXPECT_TRUE(connections_.WaitUntil(1, 0));
+  EXPECT_TRUE(listener_->is_listening());
 }
 
 TEST_F(ListenerTest, AddressInUseIsAlreadyExists) {

@@ -1,0 +1,84 @@
+"""Hostile clients against a real router: their connections are ended, and a good client goes on."""
+
+import time
+import unittest
+
+from attackers import FLOODS, HOSTILE_ADDRESS, attack
+from harness import oracle as outcomes
+from harness.api import STORED
+from harness.caller import Caller
+from harness.fixture import RouterTestCase
+from harness.waiting import wait_until
+
+# The most that one flood makes the router grow to; what it takes is measured by ./bench.
+RESIDENT_BYTES_MAX = 512 << 20
+QUIET_S = 1.5
+
+
+class FloodTest(RouterTestCase):
+
+    def floods_ended(self):
+        return self.router.metric("router_grpc_floods_ended_total")
+
+    def publish(self):
+        answer = self.caller.publish("test.good", timeout_s=10, guarantee=STORED)
+        self.assertEqual(answer.outcome, outcomes.DELIVERED, answer)
+        return answer
+
+    def test_floods_are_ended_and_the_good_client_goes_on(self):
+        self.start_broker()
+        for kind in FLOODS:
+            with self.subTest(kind):
+                # A new one for each: what comes from a banned address is no flood.
+                router = self.start_router(name=kind, grpc_flood_ban_ms=60000)
+                self.router, self.caller = router, Caller(router, self.oracle)
+                with attack(kind, router.grpc_port) as flood:
+                    wait_until(lambda: self.floods_ended() >= 1, f"{kind} is ended", 20)
+                    begun = time.monotonic()
+                    answers = [self.publish()]
+                    while time.monotonic() - begun < QUIET_S:
+                        answers.append(self.publish())
+                self.assertGreater(len(answers), 50)
+                self.assertGreater(flood.report["closed"], 1)
+                self.check_said(router)
+                self.assertLess(router.resident_bytes(), RESIDENT_BYTES_MAX)
+                router.close()
+
+    def check_said(self, router):
+        metrics = router.metrics()
+        self.assertGreater(metrics.value("router_grpc_connections_refused_total", reason="banned"),
+                           0)
+        ended = router.log.events("GRPC_FLOOD_ENDED")
+        self.assertEqual([e["address"] for e in ended], [HOSTILE_ADDRESS] * len(ended))
+        refused = router.log.events("GRPC_CONNECTION_REFUSED")
+        self.assertEqual({e["reason"] for e in refused}, {"banned"})
+
+    def test_a_ban_is_over_after_its_time(self):
+        self.start(grpc_flood_ban_ms=300)
+        with attack("reset_unary", self.router.grpc_port):
+            wait_until(lambda: self.floods_ended() >= 3, "a flood comes, and comes again", 20)
+        self.publish()
+
+    def test_idle_connections_a_reset_flood_and_a_stalled_reader_at_once(self):
+        self.start()
+        port = self.router.grpc_port
+        with attack("idle", port, source="127.0.0.1"), attack(
+                "stalled_reader", port), attack("reset_stream", port):
+            wait_until(lambda: self.floods_ended() >= 1, "the flood is ended", 20)
+            for _ in range(200):
+                self.publish()
+            self.assertGreaterEqual(self.router.metric("router_grpc_connections"), 1000)
+            self.assertLess(self.router.resident_bytes(), RESIDENT_BYTES_MAX)
+        wait_until(lambda: self.router.metric("router_grpc_connections") < 10,
+                   "closed connections are noticed")
+
+    def test_many_good_calls_are_no_flood(self):
+        self.start()
+        with attack("stalled_reader", self.router.grpc_port):
+            for _ in range(500):
+                self.publish()
+        self.assertEqual(self.floods_ended(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
