@@ -185,8 +185,14 @@ PublisherServiceOptions PublisherServiceOptionsOf(const Settings& settings) {
 }
 
 ClientLimits::Limits ClientLimitsOf(const Settings& settings) {
-  return {settings.publish_max_in_flight_bytes, settings.client_max_in_flight_bytes,
-          settings.client_max_in_flight_messages, settings.client_max_messages_per_second};
+  ClientLimits::Limits limits;
+  limits.in_flight_bytes_max = settings.publish_max_in_flight_bytes;
+  limits.client_in_flight_bytes_max = settings.client_max_in_flight_bytes;
+  limits.client_in_flight_messages_max = settings.client_max_in_flight_messages;
+  limits.shared_bytes_max = settings.client_shared_in_flight_bytes;
+  limits.shared_messages_max = settings.client_shared_in_flight_messages;
+  limits.client_messages_per_second = settings.client_max_messages_per_second;
+  return limits;
 }
 
 std::vector<std::pair<std::string, double>> LimitsOf(const Settings& settings) {

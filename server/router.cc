@@ -55,6 +55,7 @@ constexpr char kFaultInjectionServiceName[] = "router.v1.FaultInjectionService";
 
 constexpr absl::Duration kTickInterval = absl::Milliseconds(20);
 constexpr int kTicksPerWake = 50;
+constexpr int kTicksPerSweep = 5;
 // Answers that are ready still have to get out after the last message is settled.
 constexpr absl::Duration kFlushTimeout = absl::Seconds(1);
 // And the spans that have not been exported.
@@ -332,10 +333,8 @@ void Router::Parts::Tick() {
   for (int tick = 0; !WaitSteadily(stopping, kTickInterval); ++tick) {
     dispatcher->Tick();
     // It may be in a wait that has become hours longer because the wall clock was set back.
-    if (tick % kTicksPerWake == 0) {
-      drainer->OnDeliverable();
-      limits.Sweep();
-    }
+    if (tick % kTicksPerWake == 0) drainer->OnDeliverable();
+    if (tick % kTicksPerSweep == 0) limits.Sweep();
     fail_open->Tick();
     if (const bool forced = reload_wanted.exchange(false); forced || tick % kTicksPerWake == 0) {
       security->Poll(forced);

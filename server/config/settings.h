@@ -87,6 +87,8 @@ struct Settings {
   int64_t publish_max_in_flight_bytes = 0;
   int64_t client_max_in_flight_bytes = 0;
   int64_t client_max_in_flight_messages = 0;
+  int64_t client_shared_in_flight_messages = 0;
+  int64_t client_shared_in_flight_bytes = 0;
   int64_t client_max_messages_per_second = 0;  // 0: no limit.
 
   int64_t stream_window_messages = 0;

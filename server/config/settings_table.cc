@@ -233,6 +233,12 @@ std::vector<SettingSpec> LimitSettings() {
              "access control. What goes beyond is refused; streams wait."),
       Number("client_max_in_flight_messages", "client", &S::client_max_in_flight_messages, "32768",
              {1, 4 * kMillion}, "Most unanswered messages of one client."),
+      Number("client_shared_in_flight_messages", "client", &S::client_shared_in_flight_messages,
+             "1024", {1, 4 * kMillion},
+             "Most messages on their way of all clients that publish, shared evenly between them; one "
+             "that is alone may have eight times as many. The others wait for their turn."),
+      Number("client_shared_in_flight_bytes", "client", &S::client_shared_in_flight_bytes, "4MiB",
+             {64 * kKib, 64 * kGib}, "The same for bytes."),
       Number("client_max_messages_per_second", "client", &S::client_max_messages_per_second, "0",
              {0, 100 * kMillion},
              "Most messages per second of one client, those of one second saved up; 0: no limit."),

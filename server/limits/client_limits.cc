@@ -11,6 +11,9 @@ namespace {
 // For bytes and messages in hand: about what it takes to answer a good part of them.
 constexpr absl::Duration kRetryInFlight = absl::Milliseconds(100);
 
+// Nobody else's messages wait behind those of a client that is alone, until another one comes.
+constexpr int64_t kAloneFactor = 8;
+
 bool Exceeds(int64_t in_hand, int64_t more, int64_t max) {
   return in_hand > 0 && in_hand + more > max;
 }
@@ -38,36 +41,64 @@ std::shared_ptr<ClientLimits::Client> ClientLimits::Find(absl::string_view name)
   return found->second;
 }
 
-absl::Status ClientLimits::Take(Client* client, int64_t messages, int64_t bytes) {
-  absl::optional<Refusal> refusal = TryToTake(client, messages, bytes);
-  if (!refusal.has_value()) return absl::OkStatus();
-  refusal->count->Increment();
-  log_->RepeatingEvent(LogLevel::kWarn, "CLIENT_LIMITED", "a client has reached a limit",
-                       {{"client", client->name_}, {"limit", refusal->limit}});
+absl::StatusOr<bool> ClientLimits::Enter(Client* client, Amount amount, bool is_first) {
+  absl::optional<Refusal> refusal;
+  {
+    absl::MutexLock lock(&mutex_);
+    const SteadyTime now = clock_->SteadyNow();
+    NoteActive(client, now);
+    Refill(client, now);
+    refusal = Check(*client, amount);
+    if (!refusal.has_value()) {
+      client->tokens_ -= static_cast<double>(amount.messages);
+      client->in_hand_.messages += amount.messages;
+      client->in_hand_.bytes += amount.bytes;
+      in_flight_bytes_ += amount.bytes;
+      if (client->waiting_ == 0 && HasTurn(*client)) {
+        BeginTurn(client, amount);
+        return true;
+      }
+      ++client->waiting_;
+      return false;
+    }
+  }
+  if (is_first) {
+    refusal->count->Increment();
+    log_->RepeatingEvent(LogLevel::kWarn, "CLIENT_LIMITED", "a client has reached a limit",
+                         {{"client", client->name_}, {"limit", refusal->limit}});
+  }
   return std::move(refusal->error);
 }
 
-bool ClientLimits::TakeAgain(Client* client, int64_t messages, int64_t bytes) {
-  return !TryToTake(client, messages, bytes).has_value();
-}
-
-absl::optional<ClientLimits::Refusal> ClientLimits::TryToTake(Client* client, int64_t messages,
-                                                              int64_t bytes) {
+bool ClientLimits::Start(Client* client, Amount amount) {
   absl::MutexLock lock(&mutex_);
-  if (!stopped_) {
-    Refill(client);
-    absl::optional<Refusal> refusal = Check(*client, messages, bytes);
-    if (refusal.has_value()) return refusal;
-    client->tokens_ -= static_cast<double>(messages);
-  }
-  client->in_flight_messages_ += messages;
-  client->in_flight_bytes_ += bytes;
-  in_flight_bytes_ += bytes;
-  return absl::nullopt;
+  if (!HasTurn(*client)) return false;
+  --client->waiting_;
+  BeginTurn(client, amount);
+  return true;
 }
 
-absl::optional<ClientLimits::Refusal> ClientLimits::Check(const Client& client, int64_t messages,
-                                                          int64_t bytes) const {
+void ClientLimits::BeginTurn(Client* client, Amount amount) {
+  client->on_its_way_.messages += amount.messages;
+  client->on_its_way_.bytes += amount.bytes;
+}
+
+void ClientLimits::Leave(Client* client, Amount amount, bool has_started) {
+  absl::MutexLock lock(&mutex_);
+  client->in_hand_.messages -= amount.messages;
+  client->in_hand_.bytes -= amount.bytes;
+  in_flight_bytes_ -= amount.bytes;
+  if (has_started) {
+    client->on_its_way_.messages -= amount.messages;
+    client->on_its_way_.bytes -= amount.bytes;
+  } else {
+    --client->waiting_;
+  }
+}
+
+absl::optional<ClientLimits::Refusal> ClientLimits::Check(const Client& client,
+                                                          Amount amount) const {
+  if (stopped_) return absl::nullopt;
   LimitExceededCounters& exceeded = metrics_->limits_exceeded;
   const int64_t rate = limits_.client_messages_per_second;
   if (rate > 0 && client.tokens_ <= 0) {
@@ -76,30 +107,46 @@ absl::optional<ClientLimits::Refusal> ClientLimits::Check(const Client& client, 
     return Refusal{"client_max_messages_per_second", &exceeded.client_max_messages_per_second,
                    error::ClientRateLimited(rate, wait)};
   }
+  const Amount& in_hand = client.in_hand_;
   if (const int64_t max = limits_.client_in_flight_messages_max;
-      Exceeds(client.in_flight_messages_, messages, max)) {
+      Exceeds(in_hand.messages, amount.messages, max)) {
     return Refusal{"client_max_in_flight_messages", &exceeded.client_max_in_flight_messages,
-                   error::ClientInFlightLimited("messages", client.in_flight_messages_, max,
-                                                kRetryInFlight)};
+                   error::ClientInFlightLimited("messages", in_hand.messages, max, kRetryInFlight)};
   }
   if (const int64_t max = limits_.client_in_flight_bytes_max;
-      Exceeds(client.in_flight_bytes_, bytes, max)) {
-    return Refusal{
-        "client_max_in_flight_bytes", &exceeded.client_max_in_flight_bytes,
-        error::ClientInFlightLimited("bytes", client.in_flight_bytes_, max, kRetryInFlight)};
+      Exceeds(in_hand.bytes, amount.bytes, max)) {
+    return Refusal{"client_max_in_flight_bytes", &exceeded.client_max_in_flight_bytes,
+                   error::ClientInFlightLimited("bytes", in_hand.bytes, max, kRetryInFlight)};
   }
-  if (const int64_t max = limits_.in_flight_bytes_max; Exceeds(in_flight_bytes_, bytes, max)) {
+  if (const int64_t max = limits_.in_flight_bytes_max;
+      Exceeds(in_flight_bytes_, amount.bytes, max)) {
     return Refusal{"publish_max_in_flight_bytes", &exceeded.publish_max_in_flight_bytes,
                    error::InFlightLimited(in_flight_bytes_, max, kRetryInFlight)};
   }
   return absl::nullopt;
 }
 
+// Whoever has less than its share on its way has its turn, however large the next call is: so the
+// share is exceeded by one call at most, and large calls follow each other without a pause.
+bool ClientLimits::HasTurn(const Client& client) const {
+  if (stopped_) return true;
+  const int64_t clients = std::max<int64_t>(active_clients_, 1);
+  const int64_t factor = clients == 1 ? kAloneFactor : 1;
+  return client.on_its_way_.messages < std::max<int64_t>(1, limits_.shared_messages_max * factor / clients) &&
+         client.on_its_way_.bytes < limits_.shared_bytes_max * factor / clients;
+}
+
+void ClientLimits::NoteActive(Client* client, SteadyTime now) {
+  client->entered_at_ = now;
+  if (client->is_active_) return;
+  client->is_active_ = true;
+  ++active_clients_;
+}
+
 // What is not used is saved up for one second.
-void ClientLimits::Refill(Client* client) {
+void ClientLimits::Refill(Client* client, SteadyTime now) {
   const auto rate = static_cast<double>(limits_.client_messages_per_second);
   if (rate == 0) return;
-  const SteadyTime now = clock_->SteadyNow();
   if (client->refilled_at_ == SteadyTime::min()) {
     client->tokens_ = rate;
   } else {
@@ -109,13 +156,6 @@ void ClientLimits::Refill(Client* client) {
   client->refilled_at_ = now;
 }
 
-void ClientLimits::Release(Client* client, int64_t messages, int64_t bytes) {
-  absl::MutexLock lock(&mutex_);
-  client->in_flight_messages_ -= messages;
-  client->in_flight_bytes_ -= bytes;
-  in_flight_bytes_ -= bytes;
-}
-
 void ClientLimits::Stop() {
   absl::MutexLock lock(&mutex_);
   stopped_ = true;
@@ -123,12 +163,19 @@ void ClientLimits::Stop() {
 
 void ClientLimits::Sweep() {
   absl::MutexLock lock(&mutex_);
+  const SteadyTime now = clock_->SteadyNow();
   const auto rate = static_cast<double>(limits_.client_messages_per_second);
   absl::erase_if(clients_, [&](auto& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     Client* const client = entry.second.get();
+    const bool is_active = client->in_hand_.messages > 0 ||
+                           now - client->entered_at_ < absl::ToChronoNanoseconds(kActiveTime);
+    if (client->is_active_ && !is_active) {
+      client->is_active_ = false;
+      --active_clients_;
+    }
     // Nobody can begin to use it meanwhile: that takes the lock.
-    if (entry.second.use_count() > 1) return false;
-    Refill(client);
+    if (client->is_active_ || entry.second.use_count() > 1) return false;
+    Refill(client, now);
     return rate == 0 || client->tokens_ >= rate;
   });
 }

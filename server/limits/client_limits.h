@@ -9,6 +9,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
@@ -21,19 +22,38 @@
 namespace router {
 
 // Keeps one client from taking what is there for all: how many messages and bytes it may have in
-// hand, which is published and not answered, and how many messages per second it may publish.
-// A client is an identity, or, where there is no access control, an address.
+// hand, which is published and not answered, how many of those may be on their way at a time while
+// other clients publish too, and how many messages per second it may publish. A client is an
+// identity, or, where there is no access control, an address.
+//
+// What is on its way is little, so that a message never has much before it, whatever other clients
+// do, and is shared evenly between those that publish; one that is alone may have eight times as
+// much. The rest of what a client has in hand waits for its turn, first come, first served.
 //
 // Whoever has nothing in hand may always publish one call's messages, however large, so that no
 // call is too large for ever. Thread-safe. Borrows the others.
 class ClientLimits {
  public:
   struct Limits {
+    // In hand.
     int64_t in_flight_bytes_max = 0;  // Of all clients together.
     int64_t client_in_flight_bytes_max = 0;
     int64_t client_in_flight_messages_max = 0;
+    // On the way, of all clients together, where there are several. What is let in last may exceed
+    // it.
+    int64_t shared_bytes_max = 0;
+    int64_t shared_messages_max = 0;
     int64_t client_messages_per_second = 0;  // 0: no limit.
   };
+
+  // The messages of one call or frame.
+  struct Amount {
+    int64_t messages = 0;
+    int64_t bytes = 0;
+  };
+
+  // A client that has published in this time is one that publishes.
+  static constexpr absl::Duration kActiveTime = absl::Seconds(1);
 
   class Client;
 
@@ -46,19 +66,24 @@ class ClientLimits {
   // null; may be kept.
   std::shared_ptr<Client> Find(absl::string_view name) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Takes the messages of one call or frame in. What is taken in has to be given back with Release,
-  // when it is answered. RESOURCE_EXHAUSTED with the time after which to try again: nothing is taken
-  // in; counted and logged. Of those that come faster than allowed, a call is taken in as a whole,
-  // and the next ones wait until it is made up for.
-  absl::Status Take(Client* client, int64_t messages, int64_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
-  // The same, for what was refused before: not counted again, nor logged.
-  bool TakeAgain(Client* client, int64_t messages, int64_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
-  void Release(Client* client, int64_t messages, int64_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Takes messages in. True: they may be published now. False: they have to wait for their turn,
+  // which is when Start is true. RESOURCE_EXHAUSTED, with the time after which to try again: they are
+  // not taken in. A call whose messages come faster than allowed is taken in as a whole, and the next
+  // ones are refused until that is made up for. `is_first`: count and log a refusal.
+  absl::StatusOr<bool> Enter(Client* client, Amount amount, bool is_first = true)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // From now on everything is taken in: there is an end, and what waits must not wait.
+  // Whether messages that wait may be published now. Ask for those of a client in their order.
+  bool Start(Client* client, Amount amount) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Messages that were taken in are answered, or given up while they waited.
+  void Leave(Client* client, Amount amount, bool has_started) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // From now on nothing is refused and nothing waits: there is an end.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Forgets clients that have nothing in hand and nothing to make up for. Call every second or so.
+  // Forgets clients that have nothing in hand and nothing to make up for. Call several times per
+  // second.
   void Sweep() ABSL_LOCKS_EXCLUDED(mutex_);
 
   int64_t in_flight_bytes() const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -71,11 +96,12 @@ class ClientLimits {
     absl::Status error;
   };
 
-  absl::optional<Refusal> TryToTake(Client* client, int64_t messages, int64_t bytes)
-      ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::optional<Refusal> Check(const Client& client, int64_t messages, int64_t bytes) const
+  absl::optional<Refusal> Check(const Client& client, Amount amount) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Refill(Client* client) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool HasTurn(const Client& client) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  static void BeginTurn(Client* client, Amount amount);
+  void NoteActive(Client* client, SteadyTime now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Refill(Client* client, SteadyTime now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Clock* const clock_;
   Logger* const log_;
@@ -85,6 +111,7 @@ class ClientLimits {
   Limits limits_ ABSL_GUARDED_BY(mutex_);
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
   int64_t in_flight_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t active_clients_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::flat_hash_map<std::string, std::shared_ptr<Client>> clients_ ABSL_GUARDED_BY(mutex_);
 };
 
@@ -97,8 +124,11 @@ class ClientLimits::Client {
   friend class ClientLimits;
 
   const std::string name_;
-  int64_t in_flight_messages_ = 0;
-  int64_t in_flight_bytes_ = 0;
+  Amount in_hand_;    // On its way, or waiting for that.
+  Amount on_its_way_;
+  int64_t waiting_ = 0;  // Calls and frames.
+  bool is_active_ = false;
+  SteadyTime entered_at_ = SteadyTime::min();
   // Messages that may be published now; below zero: what has to be made up for first.
   double tokens_ = 0;
   SteadyTime refilled_at_ = SteadyTime::min();

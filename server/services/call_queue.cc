@@ -47,9 +47,11 @@ void CallQueue::Serve() {
 }
 
 void CallQueue::EndRound() {
-  std::swap(at_end_of_round_, running_);
-  for (CompletionTag* tag : running_) tag->Complete(true);
-  running_.clear();
+  while (!at_end_of_round_.empty()) {
+    std::swap(at_end_of_round_, running_);
+    for (CompletionTag* tag : running_) tag->Complete(true);
+    running_.clear();
+  }
 }
 
 bool CallQueue::IsThisThread() const { return served_by_this_thread == this; }

@@ -39,7 +39,8 @@ class CallQueue {
   void Post(CompletionTag* tag) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // For the thread of this queue, while it handles an event: it calls `tag->Complete(true)` when it
-  // has handled the other events that are there already, or a good many of them.
+  // has handled the other events that are there already, or a good many of them. Also what is asked
+  // for at the end of a round comes in that round.
   void AtEndOfRound(CompletionTag* tag) { at_end_of_round_.push_back(tag); }
 
   // Whether the caller is the thread of this queue.

@@ -100,7 +100,7 @@ struct PublishBatchMethod {
 // dispatcher as a batch, answers when the batch is done, and when the answer is out waits again, in
 // the same memory, or deletes itself.
 template <typename Method>
-class UnaryCall final : public PublishBatch {
+class UnaryCall final : public PublishBatch, private LimitedMessages {
  public:
   explicit UnaryCall(PublishQueue* queue) : context_(queue->context), queue_(queue) {
     queue_->calls.AddHandler();
@@ -141,28 +141,35 @@ class UnaryCall final : public PublishBatch {
     trace_ = PublishTrace::Begin(ReadCallerTrace(rpc_->server_context), context_->spans);
     absl::Status checked = AdmitCaller(*context_, rpc_->server_context, Method::Rule(), &caller_);
     if (checked.ok()) checked = Method::Check(*context_, request_);
-    const typename Method::Messages messages = Method::MessagesOf(request_);
-    if (checked.ok()) checked = TakeIn(static_cast<int64_t>(messages.size()));
+    bool has_turn = true;
+    if (checked.ok()) checked = Enter(&has_turn);
     if (!checked.ok()) {
       Reset(0);
       return Finish(checked);
     }
+    const typename Method::Messages messages = Method::MessagesOf(request_);
     Reset(messages.size());
     storage_.Clear();
     caller_deadline = CallerDeadline(rpc_->server_context, start_time);
     MakeOperations(context_, messages, {Method::Rule(), caller_, trace_.get()}, &storage_, this);
-    queue_->Publish(this);
+    if (has_turn) {
+      queue_->Publish(this);
+    } else {
+      queue_->turns.Wait(this);
+    }
   }
 
-  absl::Status TakeIn(int64_t messages) {
-    client_ = FindClient(*context_, rpc_->server_context, caller_);
-    const auto bytes = static_cast<int64_t>(request_.ByteSizeLong());
-    absl::Status status = context_->limits->Take(client_.get(), messages, bytes);
-    if (!status.ok()) return status;
-    taken_messages_ = messages;
-    taken_bytes_ = bytes;
-    return status;
+  absl::Status Enter(bool* has_turn) {
+    const auto count = static_cast<int64_t>(Method::MessagesOf(request_).size());
+    const absl::StatusOr<bool> entered =
+        queue_->turns.Enter(this, FindClient(*context_, rpc_->server_context, caller_),
+                            {count, static_cast<int64_t>(request_.ByteSizeLong())});
+    has_entered_ = entered.ok();
+    if (entered.ok()) *has_turn = *entered;
+    return entered.status();
   }
+
+  void OnTurn() override { queue_->Publish(this); }
 
   // Called by the thread that settled the last message. Among many calls the queue's thread
   // answers: two that write to a connection at a time hinder each other. A lone one need not wait
@@ -180,10 +187,7 @@ class UnaryCall final : public PublishBatch {
 
   void Finish(const absl::Status& status) {
     queue_->unanswered_calls.fetch_sub(1, std::memory_order_relaxed);
-    if (taken_messages_ > 0) {
-      context_->limits->Release(client_.get(), std::exchange(taken_messages_, 0), taken_bytes_);
-    }
-    client_.reset();
+    if (std::exchange(has_entered_, false)) queue_->turns.Leave(this);
     const grpc::Status grpc_status = ToGrpcStatus(status);
     const absl::Duration duration = absl::FromChrono(context_->clock->SteadyNow() - start_time);
     Method::Metrics(*context_)->Handled(grpc_status.error_code(), duration);
@@ -220,9 +224,7 @@ class UnaryCall final : public PublishBatch {
   typename Method::Response response_;
   std::unique_ptr<PublishTrace> trace_;  // Null for a call without one.
   absl::optional<Caller> caller_;        // Of the last call, where there is access control.
-  std::shared_ptr<ClientLimits::Client> client_;  // While a call is in hand.
-  int64_t taken_messages_ = 0;                    // By its limits, and not given back.
-  int64_t taken_bytes_ = 0;
+  bool has_entered_ = false;             // By the client's limits.
   OperationStorage storage_;
 };
 

@@ -16,20 +16,23 @@
 #include "server/errors/errors.h"
 #include "server/services/message_conversion.h"
 #include "server/services/publish_trace.h"
+#include "server/services/turn_queue.h"
 
 namespace router {
 
 class PublishFrame;
 
-// Told, on any thread, that every message of a frame has its outcome.
 class PublishFrameOwner {
  public:
   virtual ~PublishFrameOwner() = default;
+  // Every message of a frame has its outcome. Called on any thread.
   virtual void OnFrameDone(PublishFrame* frame) = 0;
+  // A frame that has waited may be published. Called on the thread of the stream's queue.
+  virtual void OnFrameTurn(PublishFrame* frame) = 0;
 };
 
 // One frame of a PublishStream: the request, and the batch made of it.
-class PublishFrame final : public PublishBatch {
+class PublishFrame final : public PublishBatch, public LimitedMessages {
  public:
   // Makes `request` of what a caller sent, in the memory of the last one; `bytes` is empty then.
   // FRAME_INVALID where it is no such message.
@@ -62,6 +65,7 @@ class PublishFrame final : public PublishBatch {
 
  private:
   void Done() override { owner_->OnFrameDone(this); }
+  void OnTurn() override { owner_->OnFrameTurn(this); }
 
   PublishFrameOwner* owner_ = nullptr;
 };

@@ -2,13 +2,11 @@
 // as the stream's window has room. One answer is written at a time; what becomes ready meanwhile
 // goes out together with the next.
 #include <algorithm>
-#include <chrono>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include <grpcpp/impl/codegen/proto_utils.h>
-#include <grpcpp/alarm.h>
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/async_stream.h>
 #include <grpcpp/support/byte_buffer.h>
@@ -26,10 +24,6 @@
 
 namespace router {
 namespace {
-
-// A frame that its client's limits keep out is looked at again when one of its stream is answered,
-// and after this time, as others of the client may have been.
-constexpr std::chrono::milliseconds kRetryInterval{10};
 
 const MethodRule* StreamRule() {
   static const MethodRule* const rule = FindMethodRule(kPublisherService, "PublishStream");
@@ -99,37 +93,33 @@ class PublishStream final : public PublishFrameOwner {
     frame->trace = PublishTrace::Begin(caller_trace_, context_->spans);
     MakeOperations(context_, messages, {StreamRule(), caller_, frame->trace.get()}, &frame->storage,
                    frame.get());
-    const absl::Status taken = context_->limits->Take(client_.get(), count, frame->size_bytes);
-    if (taken.ok()) {
+    const absl::StatusOr<bool> entered =
+        queue_->turns.Enter(frame.get(), client_, {count, frame->size_bytes});
+    if (entered.ok() && *entered) {
       queue_->Publish(frame.release());
-    } else {
-      waiting_frame_ = std::move(frame);
+      return;
     }
+    waiting_frame_ = std::move(frame);
+    queue_->turns.Wait(waiting_frame_.get());
   }
 
-  // Until the limits of the client let the frame in that waits for that, no other one is read.
-  void PublishWaiting() {
-    const int64_t count = static_cast<int64_t>(waiting_frame_->operations().size());
-    if (broken_) {
-      unanswered_messages_ -= count;
-      waiting_frame_.reset();
-    } else if (context_->limits->TakeAgain(client_.get(), count, waiting_frame_->size_bytes)) {
-      queue_->Publish(waiting_frame_.release());
-    } else if (!alarm_is_set_) {
-      alarm_is_set_ = true;
-      alarm_.Set(queue_->calls.get(), std::chrono::system_clock::now() + kRetryInterval, &retry_);
-    }
-  }
-
-  void OnRetry(bool) {
-    alarm_is_set_ = false;
+  // Of the frame that waits: until then no other one is read.
+  void OnFrameTurn(PublishFrame*) override {
+    queue_->Publish(waiting_frame_.release());
     Advance();
+  }
+
+  void GiveUpWaiting() {
+    queue_->turns.Leave(waiting_frame_.get());
+    unanswered_messages_ -= static_cast<int64_t>(waiting_frame_->operations().size());
+    waiting_frame_.reset();
   }
 
   // The call is over for gRPC: answered, or given up by its caller.
   void OnCallEnded(bool) {
     call_is_over_ = true;
     if (server_context_.IsCancelled()) broken_ = true;
+    if (broken_ && waiting_frame_ != nullptr) GiveUpWaiting();
     if (!finished_) return Advance();
     DeleteIfOver();
   }
@@ -164,7 +154,7 @@ class PublishStream final : public PublishFrameOwner {
     unanswered_messages_ -= count;
     unanswered_bytes_ -= frame->size_bytes;
     unwritten_messages_ += count;
-    context_->limits->Release(client_.get(), count, frame->size_bytes);
+    queue_->turns.Leave(frame.get());
     AddAnswers(frame->first_number, frame->operations(), &answers_);
     has_answers_ = true;
     queue_->frames.Give(std::move(frame));
@@ -183,14 +173,13 @@ class PublishStream final : public PublishFrameOwner {
   }
 
   void DeleteIfOver() {
-    if (finished_ && call_is_over_ && !alarm_is_set_) delete this;
+    if (finished_ && call_is_over_) delete this;
   }
 
   // Starts whatever can be started now.
   void Advance() {
     if (finishing_) return;
     if (broken_ && !reading_) input_ended_ = true;  // Nothing more can come.
-    if (waiting_frame_ != nullptr) PublishWaiting();
     if (has_answers_ && !writing_ && !broken_) Write();
     if (!reading_ && !input_ended_ && WindowIsOpen() && waiting_frame_ == nullptr) Read();
     const bool all_answered = unanswered_messages_ == 0 && (!has_answers_ || broken_);
@@ -238,7 +227,6 @@ class PublishStream final : public PublishFrameOwner {
   MemberTag<PublishStream> written_{this, &PublishStream::OnWritten};
   MemberTag<PublishStream> finish_{this, &PublishStream::OnFinished};
   MemberTag<PublishStream> call_ended_{this, &PublishStream::OnCallEnded};
-  MemberTag<PublishStream> retry_{this, &PublishStream::OnRetry};
   grpc::ServerContext server_context_;
   // Of bytes: gRPC would take a frame that it cannot parse for the end of the stream.
   grpc::ServerAsyncReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer> stream_;
@@ -266,8 +254,6 @@ class PublishStream final : public PublishFrameOwner {
 
   std::shared_ptr<ClientLimits::Client> client_;  // From when the caller is let in.
   std::unique_ptr<PublishFrame> waiting_frame_;   // Until the client's limits let it in.
-  grpc::Alarm alarm_;
-  bool alarm_is_set_ = false;
 
   absl::Mutex done_mutex_;
   std::vector<std::unique_ptr<PublishFrame>> done_ ABSL_GUARDED_BY(done_mutex_);

@@ -24,9 +24,10 @@ void PublishQueue::Publish(PublishBatch* batch) {
 }
 
 void PublishQueue::PublishArrived(bool /*ok*/) {
-  context->dispatcher->Publish(arrived_);
-  arrived_.clear();
+  std::swap(arrived_, publishing_);
   arrived_messages_ = 0;
+  context->dispatcher->Publish(publishing_);
+  publishing_.clear();
 }
 
 PublisherService::PublisherService(const PublisherServiceOptions& options, Clock* clock,

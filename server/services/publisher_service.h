@@ -19,6 +19,7 @@
 #include "server/services/call_queue.h"
 #include "server/services/message_conversion.h"
 #include "server/services/publish_frame.h"
+#include "server/services/turn_queue.h"
 #include "server/tracing/span_buffer.h"
 #include "transports/transport.h"
 
@@ -57,7 +58,7 @@ struct PublisherContext {
 class PublishQueue {
  public:
   PublishQueue(PublisherContext* context, std::unique_ptr<grpc::ServerCompletionQueue> queue)
-      : context(context), calls(std::move(queue)) {}
+      : context(context), calls(std::move(queue)), turns(context->limits, &calls) {}
 
   // Hands the batch to the dispatcher: where there are several calls, together with others that
   // come in at about the same time.
@@ -65,6 +66,7 @@ class PublishQueue {
 
   PublisherContext* const context;
   CallQueue calls;
+  TurnQueue turns;
 
   // Unary calls that have come in and are not answered. Thread-safe.
   std::atomic<int64_t> unanswered_calls{0};
@@ -80,6 +82,7 @@ class PublishQueue {
 
   MemberTag<PublishQueue> publish_arrived_{this, &PublishQueue::PublishArrived};
   std::vector<PublishBatch*> arrived_;
+  std::vector<PublishBatch*> publishing_;  // Empty but in PublishArrived.
   size_t arrived_messages_ = 0;
 };
 

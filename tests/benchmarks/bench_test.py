@@ -15,7 +15,9 @@ from suite.folders import is_in_memory
 # Rows that yield two lines.
 _MORE_LINES = {"batch_queued": ["batch_queued", "batch_queued_append"],
                "latency": ["latency_p50", "latency_p99"],
-               "pending": ["memory_pending", "start_pending"]}
+               "pending": ["memory_pending", "start_pending"],
+               **{row: [row, f"{row}_memory"]
+                  for row in all_rows() if row.startswith(("hostile", "flood_"))}}
 _SHORT = ["--pairs", "1", "--seconds", "0.1", "--warm-up", "0.05", "--drain-count", "2000"]
 
 

@@ -17,7 +17,6 @@ import socket
 import sys
 import threading
 
-import grpc
 import http2
 
 PUBLISH = "/router.v1.PublisherService/Publish"
@@ -165,20 +164,37 @@ def idle(address, source, stop):
     return connections
 
 
-def stalled_reader(address, subject, stop):
-    """A stream that publishes as fast as it may and reads no answer."""
-    message = (http2.field(1, subject.encode()) + http2.field(2, b"x" * 256))
-    frame = http2.field(1, message) * 100
-
-    def frames():
-        print("begun", flush=True)
+def stalled_reader(address, source, subject, stop):
+    """A stream that publishes as fast as it may, and takes no answer: its window is closed. At work
+    when the router does not read it any more."""
+    message = http2.field(1, subject.encode()) + http2.field(2, b"x" * 256)
+    messages = http2.field(1, message) * 50
+    data = http2.frame(http2.DATA, 0, 1, b"\0" + len(messages).to_bytes(4, "big") + messages)
+    assert len(messages) + 5 <= 16384, "the most in one frame of HTTP/2"
+    with socket.create_connection(address, 10, source) as connection:
+        connection.sendall(http2.PREFACE + http2.settings((http2.INITIAL_WINDOW_SIZE, 0))
+                           + http2.call(STREAM, 1))
+        frames = http2.FrameReader(connection)
+        room = http2.Room(65535)
+        stalled_for, has_begun = 0, False
         while not stop.is_set():
-            yield frame
-
-    with grpc.insecure_channel(f"{address[0]}:{address[1]}") as channel:
-        call = channel.stream_stream(STREAM)(frames())
-        stop.wait()
-        call.cancel()
+            stalled_for = 0 if room.has(len(messages) + 5) else stalled_for + 1
+            if stalled_for == 5 and not has_begun:
+                has_begun = True
+                print("begun", flush=True)
+            while room.has(len(messages) + 5):
+                connection.sendall(data)
+                room.take(len(messages) + 5)
+            readable, _, _ = select.select([connection], [], [], 0.1)
+            if readable:
+                for kind, flags, stream, payload in frames.read():
+                    if kind == http2.SETTINGS and not flags & http2.ACK:
+                        connection.sendall(http2.frame(http2.SETTINGS, http2.ACK, 0))
+                        room.set_initial(payload)
+                    elif kind == http2.PING and not flags & http2.ACK:
+                        connection.sendall(http2.frame(http2.PING, http2.ACK, 0, payload))
+                    elif kind == http2.WINDOW_UPDATE:
+                        room.give(stream, payload)
 
 
 def main():
@@ -194,7 +210,7 @@ def main():
     if options.kind == "idle":
         idle(address, source, stop)
     elif options.kind == "stalled_reader":
-        stalled_reader(address, options.subject, stop)
+        stalled_reader(address, source, options.subject, stop)
     else:
         flood = Flood(FLOODS[options.kind], address, source, stop)
         flood.run()

@@ -8,6 +8,7 @@ DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PING, WINDOW_UPDATE, CONTINUATION
     0, 1, 2, 3, 4, 6, 8, 9)
 END_STREAM, END_HEADERS, ACK = 0x1, 0x4, 0x1
 CANCEL = 8
+INITIAL_WINDOW_SIZE = 4
 
 
 def frame(kind, flags, stream, payload=b""):
@@ -64,3 +65,59 @@ def field(number, data):
 def hello():
     """What a client sends first."""
     return PREFACE + settings()
+
+
+class FrameReader:
+    """Takes apart what has come over a socket."""
+
+    def __init__(self, connection):
+        self._connection = connection
+        self._bytes = b""
+
+    def read(self):
+        """Waits for bytes; the frames that are complete: kind, flags, stream and payload."""
+        received = self._connection.recv(1 << 20)
+        if not received:
+            raise ConnectionError("the router has closed the connection")
+        self._bytes += received
+        frames = []
+        while len(self._bytes) >= 9:
+            length = int.from_bytes(self._bytes[:3], "big")
+            if len(self._bytes) < 9 + length:
+                break
+            kind, flags, stream = struct.unpack(">BBI", self._bytes[3:9])
+            frames.append((kind, flags, stream, self._bytes[9:9 + length]))
+            self._bytes = self._bytes[9 + length:]
+        return frames
+
+
+class Room:
+    """Bytes that may be sent on one stream and its connection."""
+
+    def __init__(self, initial):
+        self._initial = initial
+        self._stream = initial
+        self._connection = initial
+
+    def has(self, count):
+        return min(self._stream, self._connection) >= count
+
+    def take(self, count):
+        self._stream -= count
+        self._connection -= count
+
+    def give(self, stream, payload):
+        """The payload of a WINDOW_UPDATE."""
+        count = int.from_bytes(payload, "big")
+        if stream:
+            self._stream += count
+        else:
+            self._connection += count
+
+    def set_initial(self, payload):
+        """The payload of SETTINGS."""
+        for at in range(0, len(payload), 6):
+            name, value = struct.unpack(">HI", payload[at:at + 6])
+            if name == INITIAL_WINDOW_SIZE:
+                self._stream += value - self._initial
+                self._initial = value

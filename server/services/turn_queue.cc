@@ -1,0 +1,107 @@
+#include "server/services/turn_queue.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+#include <vector>
+
+namespace router {
+namespace {
+
+// Room is made by answers to the same client's messages, which are noticed at once where this thread
+// gives them, by other threads, by time, and by other clients that stop publishing.
+constexpr std::chrono::milliseconds kRetryInterval{10};
+
+void Remove(const LimitedMessages* messages, std::deque<LimitedMessages*>* from) {
+  from->erase(std::remove(from->begin(), from->end(), messages), from->end());
+}
+
+}  // namespace
+
+absl::StatusOr<bool> TurnQueue::Enter(LimitedMessages* messages,
+                                      std::shared_ptr<ClientLimits::Client> client,
+                                      ClientLimits::Amount amount) {
+  messages->client_ = std::move(client);
+  messages->amount_ = amount;
+  messages->state_ = LimitedMessages::State::kOutside;
+  const absl::StatusOr<bool> entered = limits_->Enter(messages->client_.get(), amount);
+  if (entered.ok()) {
+    messages->state_ =
+        *entered ? LimitedMessages::State::kStarted : LimitedMessages::State::kWaiting;
+  }
+  return entered;
+}
+
+void TurnQueue::Wait(LimitedMessages* messages) {
+  Waiting& waiting = waiting_[messages->client_.get()];
+  const bool is_outside = messages->state_ == LimitedMessages::State::kOutside;
+  (is_outside ? waiting.outside : waiting.entered).push_back(messages);
+  SetAlarm();
+}
+
+void TurnQueue::Leave(LimitedMessages* messages) {
+  ClientLimits::Client* const client = messages->client_.get();
+  const LimitedMessages::State state =
+      std::exchange(messages->state_, LimitedMessages::State::kOutside);
+  const bool has_started = state == LimitedMessages::State::kStarted;
+  if (state != LimitedMessages::State::kOutside) {
+    limits_->Leave(client, messages->amount_, has_started);
+  }
+  if (!calls_->IsThisThread()) return;
+  const auto found = waiting_.find(client);
+  if (found == waiting_.end()) return;
+  if (!has_started) {
+    Remove(messages, &found->second.entered);
+    Remove(messages, &found->second.outside);
+  }
+  if (freed_.empty()) calls_->AtEndOfRound(&on_freed_);
+  freed_.insert(client);
+}
+
+void TurnQueue::OnFreed(bool /*ok*/) {
+  absl::flat_hash_set<ClientLimits::Client*> freed;
+  freed.swap(freed_);
+  for (ClientLimits::Client* client : freed) LetIn(client);
+}
+
+void TurnQueue::SetAlarm() {
+  if (std::exchange(alarm_is_set_, true)) return;
+  alarm_.Set(calls_->get(), std::chrono::system_clock::now() + kRetryInterval, &on_alarm_);
+}
+
+void TurnQueue::OnAlarm(bool /*ok*/) {
+  alarm_is_set_ = false;
+  std::vector<ClientLimits::Client*> clients;
+  for (const auto& [client, waiting] : waiting_) clients.push_back(client);
+  for (ClientLimits::Client* client : clients) LetIn(client);
+  if (!waiting_.empty()) SetAlarm();
+}
+
+void TurnQueue::LetIn(ClientLimits::Client* client) {
+  const auto found = waiting_.find(client);
+  if (found == waiting_.end()) return;
+  Waiting& waiting = found->second;
+  while (!waiting.outside.empty()) {
+    LimitedMessages* const first = waiting.outside.front();
+    const absl::StatusOr<bool> entered =
+        limits_->Enter(client, first->amount_, /*is_first=*/false);
+    if (!entered.ok()) break;
+    waiting.outside.pop_front();
+    waiting.entered.push_back(first);
+    first->state_ = *entered ? LimitedMessages::State::kStarted : LimitedMessages::State::kWaiting;
+  }
+  std::vector<LimitedMessages*> started;
+  while (!waiting.entered.empty()) {
+    LimitedMessages* const first = waiting.entered.front();
+    if (first->state_ == LimitedMessages::State::kWaiting) {
+      if (!limits_->Start(client, first->amount_)) break;
+      first->state_ = LimitedMessages::State::kStarted;
+    }
+    waiting.entered.pop_front();
+    started.push_back(first);
+  }
+  if (waiting.entered.empty() && waiting.outside.empty()) waiting_.erase(found);
+  for (LimitedMessages* messages : started) messages->OnTurn();
+}
+
+}  // namespace router

@@ -1,0 +1,82 @@
+#ifndef ROUTER_SERVER_SERVICES_TURN_QUEUE_H_
+#define ROUTER_SERVER_SERVICES_TURN_QUEUE_H_
+
+#include <deque>
+#include <memory>
+
+#include <grpcpp/alarm.h>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/statusor.h"
+#include "server/limits/client_limits.h"
+#include "server/services/call_queue.h"
+#include "server/services/completion_tag.h"
+
+namespace router {
+
+// The messages of a call or frame, as ClientLimits sees them.
+class LimitedMessages {
+ public:
+  virtual ~LimitedMessages() = default;
+
+  // They may be published: called once after TurnQueue::Wait, unless Leave is called first.
+  virtual void OnTurn() = 0;
+
+ private:
+  friend class TurnQueue;
+
+  enum class State { kOutside, kWaiting, kStarted };
+
+  std::shared_ptr<ClientLimits::Client> client_;
+  ClientLimits::Amount amount_;
+  State state_ = State::kOutside;
+};
+
+// Lets messages in as their client's limits allow, and keeps those that have to wait, in their
+// order. Of the thread of one call queue, but for Leave of what has started.
+class TurnQueue {
+ public:
+  // Borrows both.
+  TurnQueue(ClientLimits* limits, CallQueue* calls) : limits_(limits), calls_(calls) {}
+
+  // As ClientLimits::Enter, for messages that are in no queue. True: they may be published, and
+  // OnTurn is not called. False: Wait for their turn.
+  absl::StatusOr<bool> Enter(LimitedMessages* messages,
+                             std::shared_ptr<ClientLimits::Client> client,
+                             ClientLimits::Amount amount);
+
+  // OnTurn will be called, on this thread and not before this returns. Messages that Enter has
+  // refused may wait, too, until they are let in.
+  void Wait(LimitedMessages* messages);
+
+  // The messages are answered, or given up while they wait. Nothing where they were not let in.
+  void Leave(LimitedMessages* messages);
+
+ private:
+  // Of one client. Those that were let in have their turn in their order; the others are let in as
+  // soon as they can be, so that nobody waits for somebody who cannot go on.
+  struct Waiting {
+    std::deque<LimitedMessages*> entered;
+    std::deque<LimitedMessages*> outside;
+  };
+
+  void SetAlarm();
+  void OnAlarm(bool ok);
+  void OnFreed(bool ok);
+  void LetIn(ClientLimits::Client* client);
+
+  ClientLimits* const limits_;
+  CallQueue* const calls_;
+  absl::flat_hash_map<ClientLimits::Client*, Waiting> waiting_;
+  // Clients of whose messages some were answered in this round of the queue.
+  absl::flat_hash_set<ClientLimits::Client*> freed_;
+  MemberTag<TurnQueue> on_freed_{this, &TurnQueue::OnFreed};
+  MemberTag<TurnQueue> on_alarm_{this, &TurnQueue::OnAlarm};
+  grpc::Alarm alarm_;
+  bool alarm_is_set_ = false;
+};
+
+}  // namespace router
+
+#endif  // ROUTER_SERVER_SERVICES_TURN_QUEUE_H_

@@ -1,0 +1,61 @@
+"""What a good client sees while hostile ones are at work, beside what it sees when all is quiet."""
+
+import contextlib
+
+from attackers import FLOODS, attack
+from suite.programs import resident_bytes
+from suite.row import Line, Row, Target
+from suite.sample import Sample
+
+_RATE = 1000
+_MB = 1_000_000
+_STALLED_SUBJECT = "bench.stalled"
+# The three at once: what a router at the edge of a network has to stand.
+_AT_ONCE = (("idle", {"source": "127.0.0.1"}), ("stalled_reader", {}), ("reset_stream", {}))
+
+
+def _p99(stand, router):
+    """Of a good client; messages to be stored, at a rate that strains nobody."""
+    sample = stand.load_router(router, rate=_RATE, seconds=2 * stand.options.seconds)
+    return Sample(sample.measured["latency_ms"]["p99"], sample.cores, sample.measured)
+
+
+class HostileRow(Row):
+    """`attacks`: kinds with their options, which begin before the measurement and go on during it."""
+
+    def __init__(self, name, title, attacks, target, bytes_target, pairs=None):
+        self.name = name
+        self.title = title
+        self._attacks = attacks
+        self._target = target
+        self._bytes_target = bytes_target
+        self._pairs = pairs
+
+    def run(self, stand, progress):
+        quiet, beside, resident = [], [], []
+        stand.fresh_stream()
+        for pair in range(self._pairs or stand.options.pairs):
+            # A new one for each: an address that was banned is no danger any more.
+            with stand.temporary_router() as router:
+                router.wait_connected()
+                quiet.append(_p99(stand, router))
+                with contextlib.ExitStack() as stack:
+                    for kind, options in self._attacks:
+                        stack.enter_context(attack(kind, router.grpc_port,
+                                                   subject=_STALLED_SUBJECT, **options))
+                    beside.append(_p99(stand, router))
+                    resident.append(Sample(resident_bytes(router.process.pid) / _MB))
+            progress(f"{pair + 1}: p99 {beside[-1].value:.2f} ms, quiet {quiet[-1].value:.2f} ms; "
+                     f"{resident[-1].value:.0f} MB")
+        return [
+            Line(self.name, f"{self.title}: p99 of a good client", "the same, quiet", beside, quiet,
+                 [a.value / b.value for a, b in zip(beside, quiet)], self._target, unit="ms"),
+            Line(f"{self.name}_memory", f"{self.title}: memory", "", resident, [],
+                 [s.value for s in resident], self._bytes_target, unit="MB", figure_unit=" MB")]
+
+
+ROWS = [HostileRow("hostile", "1,000 idle connections, a reset flood and a stalled reader at once",
+                   _AT_ONCE, Target("≤ 3", most=3), Target("≤ 256 MB", most=256))]
+# Each by itself, once, from its very beginning to its ban.
+FLOOD_ROWS = [HostileRow(f"flood_{kind}", f"flood: {kind.replace('_', ' ')}", ((kind, {}),), None,
+                         Target("≤ 512 MB", most=512), pairs=1) for kind in FLOODS]
