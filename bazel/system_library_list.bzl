@@ -68,15 +68,16 @@ _ABSL_MODULES = ["absl_" + module for module in [
 SYSTEM_LIBRARIES = [
     _library("absl", modules = _ABSL_MODULES),
     _library("benchmark", modules = ["benchmark"]),
-    _library("civetweb", linkopts = ["-lcivetweb-cpp", "-lcivetweb"], headers = ["CivetServer.h", "civetweb.h"]),
     _library("crypto", modules = ["libcrypto"]),
     # The headers alone: it is loaded when it is wanted.
     _library("curl", headers = ["x86_64-linux-gnu/curl/curl.h"]),
+    _library("gnutls", linkopts = ["-lgnutls"], headers = ["gnutls/gnutls.h"]),
     _library("grpc", modules = ["grpc++"], deps = ["absl", "protobuf"]),
     _library("gtest", modules = ["gtest", "gmock"]),
     _library("gtest_main", modules = ["gmock_main", "gmock", "gtest"]),
     _library("json", modules = ["nlohmann_json"]),
     _library("jwt", modules = ["libjwt"]),
+    _library("microhttpd", linkopts = ["-lmicrohttpd"], headers = ["microhttpd.h"]),
     _library("nats", modules = ["libnats"]),
     _library("prometheus", modules = ["prometheus-cpp-core"]),
     _library("protobuf", modules = ["protobuf"]),

@@ -15,10 +15,11 @@ ROUTER="
   ca-certificates
   curl
   libabsl20220623
-  libcivetweb1
   libcurl4
+  libgnutls30
   libgrpc++1.51
   libjwt0
+  libmicrohttpd12
   libnats3.4
   libprometheus-cpp-core1.0
   libprotobuf32
@@ -43,12 +44,13 @@ BUILD="
   grpc-proto
   libabsl-dev
   libbenchmark-dev
-  libcivetweb-dev
   libcurl4-openssl-dev
   libgmock-dev
+  libgnutls28-dev
   libgrpc++-dev
   libgtest-dev
   libjwt-dev
+  libmicrohttpd-dev
   libnats-dev
   libprotobuf-dev
   libsqlite3-dev

@@ -125,6 +125,7 @@ Security::Options SecurityOptionsOf(const Settings& settings) {
                                       ? ClientCertificates::kOptional
                                       : ClientCertificates::kRequired;
   }
+  options.http_tls = settings.http_tls_enabled;
   options.access_files = {settings.access_file, settings.access_tokens_file,
                           settings.access_jwt_keys_file, settings.access_jwt_issuer,
                           settings.access_jwt_audience};

@@ -267,8 +267,12 @@ absl::Status Router::Parts::ServeHttp() {
     return ReadinessProblems();
   };
   handlers.warnings = [this] { return status->Warnings(); };
+  HttpServer::Options options;
+  options.address = settings.http_listen;
+  if (settings.http_tls_enabled) options.tls = security->tls_material();
+  options.requires_client_certificate = settings.http_tls_client_auth == "require";
   absl::StatusOr<std::unique_ptr<HttpServer>> started =
-      HttpServer::Start(settings.http_listen, std::move(handlers));
+      HttpServer::Start(options, std::move(handlers));
   if (!started.ok()) return started.status();
   http = *std::move(started);
   return absl::OkStatus();

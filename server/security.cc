@@ -5,14 +5,21 @@
 #include <vector>
 
 #include "absl/memory/memory.h"
+#include "server/tls/http_tls_credentials.h"
 
 namespace router {
 namespace {
 
-std::unique_ptr<Reloadable<TlsMaterial>> MakeTls(const TlsFiles& files, Clock* clock) {
-  const auto load = [files, clock]() -> absl::StatusOr<std::shared_ptr<const TlsMaterial>> {
+std::unique_ptr<Reloadable<TlsMaterial>> MakeTls(const TlsFiles& files, bool http_tls,
+                                                 Clock* clock) {
+  const auto load = [files, http_tls,
+                     clock]() -> absl::StatusOr<std::shared_ptr<const TlsMaterial>> {
     absl::StatusOr<TlsMaterial> material = LoadTlsMaterial(files, clock->WallNow());
     if (!material.ok()) return material.status();
+    if (http_tls) {
+      const absl::Status usable = HttpTlsCredentials::Make(*material).status();
+      if (!usable.ok()) return usable;
+    }
     return std::make_shared<const TlsMaterial>(*std::move(material));
   };
   return std::make_unique<Reloadable<TlsMaterial>>(
@@ -50,9 +57,13 @@ Security::Security(const Options& options, Clock* clock, Logger* log, Metrics* m
     grpc_credentials_ = grpc::InsecureServerCredentials();
     return;
   }
-  tls_ = MakeTls(options.tls_files, clock);
+  tls_ = MakeTls(options.tls_files, options.http_tls, clock);
   grpc_credentials_ =
       MakeTlsServerCredentials(options.client_certificates, [this] { return tls_->current(); });
+}
+
+TlsMaterialSource Security::tls_material() const {
+  return [this] { return tls_->current(); };
 }
 
 absl::Time Security::certificate_expire_time() const {

@@ -28,6 +28,7 @@ class Security {
   struct Options {
     TlsFiles tls_files;  // Without a certificate: no TLS.
     ClientCertificates client_certificates = ClientCertificates::kNotAsked;
+    bool http_tls = false;     // Whether the HTTP port has to be able to use the files as well.
     AccessFiles access_files;  // Without an access file: no access control.
   };
 
@@ -40,6 +41,9 @@ class Security {
   const std::shared_ptr<grpc::ServerCredentials>& grpc_credentials() const {
     return grpc_credentials_;
   }
+
+  // Of a server with TLS. This object must outlive those who call it.
+  TlsMaterialSource tls_material() const;
 
   // Null: there is no access control.
   AccessControl* access() const { return access_.get(); }

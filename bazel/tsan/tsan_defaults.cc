@@ -19,7 +19,5 @@ extern "C" const char* __tsan_default_suppressions() {
          "called_from_lib:libgrpc.so.29\n"
          "called_from_lib:libgrpc++.so.1.51\n"
          // The last step of a callback call is handed to gRPC's executor, inside the library.
-         "race:ServerCallbackReaderWriterImpl::CallOnDone\n"
-         // civetweb's workers share the buffer of gmtime() for the Date of their error pages.
-         "race_top:gmtime\n";
+         "race:ServerCallbackReaderWriterImpl::CallOnDone\n";
 }

@@ -43,6 +43,8 @@ struct Settings {
   std::string access_jwt_audience;
 
   std::string http_listen;
+  bool http_tls_enabled = false;
+  std::string http_tls_client_auth;  // "none" or "require".
 
   std::vector<std::string> nats_urls;
   std::string nats_name;

@@ -12,6 +12,7 @@
 #include "server/config/settings_table.h"
 #include "server/config/text_file.h"
 #include "server/failpoints/failpoints.h"
+#include "server/tls/http_tls_credentials.h"
 #include "server/tls/tls_material.h"
 #include "server/tracing/header_lines.h"
 
@@ -110,6 +111,16 @@ void CheckServerTls(const Settings& settings, Errors& errors) {
   }
 }
 
+void CheckHttpTls(const Settings& settings, Errors& errors) {
+  if (settings.http_tls_enabled && settings.tls_cert_file.empty()) {
+    errors.push_back("http_tls_enabled: needs tls_cert_file");
+  }
+  if (settings.http_tls_client_auth == "require" &&
+      (!settings.http_tls_enabled || settings.tls_client_ca_file.empty())) {
+    errors.push_back("http_tls_client_auth: require needs http_tls_enabled and tls_client_ca_file");
+  }
+}
+
 void CheckAccess(const Settings& settings, Errors& errors) {
   const bool has_jwt = !settings.access_jwt_keys_file.empty();
   if (has_jwt == settings.access_jwt_issuer.empty() ||
@@ -198,14 +209,18 @@ std::vector<std::string> CheckSettings(const Settings& settings) {
   Errors errors;
   const bool has_tls = !settings.tls_cert_file.empty();
   const bool has_access_control = !settings.access_file.empty();
+  const bool demands_http_certificates = settings.http_tls_client_auth == "require";
   CheckListen("grpc_listen", settings.grpc_listen,
               settings.insecure || (has_tls && has_access_control),
               "set tls_cert_file and access_file, ", errors);
-  CheckListen("http_listen", settings.http_listen, settings.insecure, "", errors);
+  CheckListen("http_listen", settings.http_listen,
+              settings.insecure || (settings.http_tls_enabled && demands_http_certificates),
+              "set http_tls_enabled and http_tls_client_auth: require, ", errors);
   for (const std::string& url : settings.nats_urls) CheckUrl(url, errors);
   CheckCredentials(settings, errors);
   CheckTls(settings, errors);
   CheckServerTls(settings, errors);
+  CheckHttpTls(settings, errors);
   CheckAccess(settings, errors);
   if (settings.nats_max_reconnect_delay < settings.nats_reconnect_delay) {
     errors.push_back("nats_max_reconnect_delay_ms: must not be less than nats_reconnect_delay_ms");
@@ -241,8 +256,12 @@ std::vector<std::string> LoadSecrets(Settings& settings) {
     }
   }
   if (!settings.tls_cert_file.empty() && !settings.tls_key_file.empty()) {
-    const absl::Status loaded = LoadTlsMaterial(TlsFilesOf(settings), absl::Now()).status();
-    if (!loaded.ok()) errors.push_back(absl::StrCat("tls_cert_file: ", loaded.message()));
+    const absl::StatusOr<TlsMaterial> loaded = LoadTlsMaterial(TlsFilesOf(settings), absl::Now());
+    absl::Status status = loaded.status();
+    if (status.ok() && settings.http_tls_enabled) {
+      status = HttpTlsCredentials::Make(*loaded).status();
+    }
+    if (!status.ok()) errors.push_back(absl::StrCat("tls_cert_file: ", status.message()));
   }
   if (!settings.access_file.empty()) {
     const absl::Status loaded = LoadAccessRules(AccessFilesOf(settings)).status();

@@ -121,6 +121,11 @@ std::vector<SettingSpec> ServerSettings() {
            "The `aud` that JSON Web Tokens must have."),
       Text("http_listen", "http", &S::http_listen, "127.0.0.1:9001",
            "Where /metrics, /livez and /readyz are served, host:port; port 0 takes a free one."),
+      Flag("http_tls_enabled", "http", &S::http_tls_enabled,
+           "Serves HTTP with TLS, with the certificate of tls_cert_file; needs it."),
+      Choice("http_tls_client_auth", "http", &S::http_tls_client_auth, {"none", "require"},
+             "Whether a client of the HTTP port has to show a certificate of tls_client_ca_file; "
+             "needs it, and http_tls_enabled."),
   };
 }
 

@@ -1,160 +1,302 @@
 #include "server/http/http_server.h"
 
-#include <cerrno>
-#include <cstring>
-#include <thread>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <limits>
 #include <utility>
 
-#include "absl/strings/match.h"
+#include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "absl/strings/string_view.h"
-#include "absl/strings/strip.h"
-#include "absl/synchronization/notification.h"
-#include "absl/time/time.h"
-#include "civetweb.h"
 
 namespace router {
 namespace {
 
-constexpr char kThreadCount[] = "2";
-// For reading a request, and for each piece of an answer to be taken.
-constexpr char kRequestTimeoutMs[] = "2000";
+// Beyond them, the oldest goes.
+constexpr size_t kConnectionsMax = 32;
+constexpr size_t kConnectionsPerHostMax = 16;
+// Those that go, and are not gone yet.
+constexpr size_t kLeavingMax = 16;
+// For a request with its headers, and for those of the answer.
+constexpr size_t kMemoryPerConnection = 8 * 1024;
 
-constexpr char kPlainText[] = "text/plain; charset=utf-8";
-constexpr char kMetricsText[] = "text/plain; version=0.0.4; charset=utf-8";
-constexpr char kIndex[] =
-    "router\n"
-    "\n"
-    "/metrics  metrics in the Prometheus text format\n"
-    "/livez    200 while the process serves\n"
-    "/readyz   200 while the router can keep its promises, else 503 with the reasons\n";
-
-struct Response {
-  int status = 200;
-  absl::string_view reason = "OK";
-  absl::string_view content_type = kPlainText;
-  std::string body;
-};
-
-void Send(mg_connection* connection, const Response& response, bool with_body) {
-  std::string text = absl::StrCat("HTTP/1.1 ", response.status, " ", response.reason,
-                                  "\r\nContent-Type: ", response.content_type,
-                                  "\r\nContent-Length: ", response.body.size(),
-                                  response.status == 405 ? "\r\nAllow: GET, HEAD" : "",
-                                  "\r\nCache-Control: no-store\r\nX-Content-Type-Options: "
-                                  "nosniff\r\nConnection: close\r\n\r\n");
-  if (with_body) text += response.body;
-  mg_write(connection, text.data(), text.size());
-}
-
-Response Readiness(const std::vector<std::string>& problems,
-                   const std::vector<std::string>& warnings) {
-  if (problems.empty()) {
-    std::string body = "ok\n";
-    for (const std::string& warning : warnings) absl::StrAppend(&body, "warning: ", warning, "\n");
-    return {.body = std::move(body)};
+std::string HostOf(const sockaddr_storage& address) {
+  if (address.ss_family == AF_INET6) {
+    const in6_addr& v6 = reinterpret_cast<const sockaddr_in6*>(&address)->sin6_addr;
+    return std::string(reinterpret_cast<const char*>(&v6), sizeof(v6));
   }
-  return {.status = 503,
-          .reason = "Service Unavailable",
-          .body = absl::StrCat(absl::StrJoin(problems, "\n"), "\n")};
+  const in_addr& v4 = reinterpret_cast<const sockaddr_in*>(&address)->sin_addr;
+  return std::string(reinterpret_cast<const char*>(&v4), sizeof(v4));
 }
 
-Response ResponseFor(absl::string_view method, absl::string_view path,
-                     const HttpServer::Handlers& handlers) {
-  if (method != "GET" && method != "HEAD") {
-    return {.status = 405, .reason = "Method Not Allowed", .body = "GET and HEAD only\n"};
+absl::Status ListenError(const std::string& address, const absl::Status& status) {
+  if (absl::IsAlreadyExists(status)) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("http_listen: the address ", address, " is already in use"));
   }
-  if (path == "/metrics") return {.content_type = kMetricsText, .body = handlers.metrics()};
-  if (path == "/livez") return {.body = "ok\n"};
-  if (path == "/readyz") return Readiness(handlers.readiness_problems(), handlers.warnings());
-  if (path == "/") return {.body = kIndex};
-  return {.status = 404, .reason = "Not Found", .body = "not found; see /\n"};
+  return absl::Status(status.code(), absl::StrCat("http_listen: cannot listen at ", address, ": ",
+                                                  status.message()));
 }
 
-// "host:port" without the port and the brackets of IPv6.
-std::string HostOf(absl::string_view address) {
-  absl::string_view host = address.substr(0, address.rfind(':'));
-  if (absl::ConsumePrefix(&host, "[")) absl::ConsumeSuffix(&host, "]");
-  return std::string(host);
-}
-
-// The library's accept loop looks whether it shall stop every two seconds only, or when somebody
-// connects: so connects.
-void WakeUntil(const absl::Notification& stopped, const std::string& host, int port) {
-  do {
-    char error[100];
-    mg_connection* const connection =
-        mg_connect_client(host.c_str(), port, 0, error, sizeof(error));
-    if (connection != nullptr) mg_close_connection(connection);
-  } while (!stopped.WaitForNotificationWithTimeout(absl::Milliseconds(20)));
+bool Send(MHD_Connection* connection, const HttpAnswer& answer) {
+  MHD_Response* const response = MHD_create_response_from_buffer(
+      answer.body.size(), const_cast<char*>(answer.body.data()), MHD_RESPMEM_MUST_COPY);
+  if (response == nullptr) return false;
+  MHD_add_response_header(response, "Content-Type", answer.content_type);
+  if (answer.status == 405) MHD_add_response_header(response, "Allow", "GET, HEAD");
+  MHD_add_response_header(response, "Cache-Control", "no-store");
+  MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+  MHD_add_response_header(response, "Connection", "close");
+  const MHD_Result queued =
+      MHD_queue_response(connection, static_cast<unsigned>(answer.status), response);
+  MHD_destroy_response(response);
+  return queued == MHD_YES;
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string& address,
+struct HttpServer::Callbacks {
+  static void OnConnection(void* server, MHD_Connection* handle, void** context,
+                           MHD_ConnectionNotificationCode what) {
+    auto* const self = static_cast<HttpServer*>(server);
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+      const auto* const info = MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CONNECTION_FD);
+      *context = self->OnBegin(handle, info->connect_fd);
+    } else {
+      self->OnEnd(*static_cast<Connection*>(*context));
+    }
+  }
+
+  static MHD_Result OnRequest(void* server, MHD_Connection* handle, const char* path,
+                              const char* method, const char*, const char*, size_t*, void**) {
+    const auto* const info = MHD_get_connection_info(handle, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    auto* const connection = static_cast<Connection*>(info->socket_context);
+    return static_cast<HttpServer*>(server)->OnRequest(connection, method, path) ? MHD_YES : MHD_NO;
+  }
+
+  // The library wants to be told a certificate, or whom to ask for one. It never asks: each session
+  // gets its credentials when it begins.
+  static int NoCertificate() { return -1; }
+};
+
+absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const Options& options,
                                                               Handlers handlers) {
-  std::unique_ptr<HttpServer> server(new HttpServer(address, std::move(handlers)));
-  if (absl::Status status = server->Listen(); !status.ok()) return status;
+  auto server = absl::WrapUnique(new HttpServer(options, std::move(handlers)));
+  absl::Status status = server->Listen();
+  if (status.ok()) status = server->StartDaemon();
+  if (!status.ok()) return status;
+  server->page_maker_ = std::thread(&HttpServer::MakePages, server.get());
+  server->listener_->Start([self = server.get()](int fd) { self->Admit(fd); }, [] {});
   return server;
 }
 
-HttpServer::HttpServer(const std::string& address, Handlers handlers)
-    : address_(address), handlers_(std::move(handlers)) {}
+HttpServer::HttpServer(const Options& options, Handlers handlers)
+    : options_(options), handlers_(std::move(handlers)) {}
 
 HttpServer::~HttpServer() { Stop(); }
 
 absl::Status HttpServer::Listen() {
-  const char* options[] = {"listening_ports",    address_.c_str(),  "num_threads", kThreadCount,
-                           "request_timeout_ms", kRequestTimeoutMs, nullptr};
-  mg_callbacks callbacks = {};
-  callbacks.begin_request = OnRequest;
-  callbacks.log_message = OnLibraryError;
-  context_ = mg_start(&callbacks, this, options);
-  if (context_ == nullptr) {
-    absl::MutexLock lock(&mutex_);
-    if (absl::StrContains(first_error_, strerror(EADDRINUSE))) {
-      return absl::AlreadyExistsError(
-          absl::StrCat("http_listen: the address ", address_, " is already in use"));
-    }
-    return absl::InvalidArgumentError(
-        absl::StrCat("http_listen: cannot listen at ", address_, ": ", first_error_));
-  }
-  mg_server_port port = {};
-  if (mg_get_server_ports(context_, 1, &port) < 1) {
-    return absl::InternalError("http_listen: the port that was opened is not known");
-  }
-  port_ = port.port;
+  // Any descriptor will do, as there are never many.
+  absl::StatusOr<std::unique_ptr<Listener>> opened =
+      Listener::Open({options_.address, std::numeric_limits<int>::max()});
+  if (!opened.ok()) return ListenError(options_.address, opened.status());
+  listener_ = *std::move(opened);
   return absl::OkStatus();
 }
 
+// The library's own limits of connections are left out of play: version 0.9.75 does not unlock its
+// table when they are reached. So is its way with epoll, which spins while a handshake stands
+// still.
+absl::Status HttpServer::StartDaemon() {
+  unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC |
+                   MHD_ALLOW_SUSPEND_RESUME;
+  MHD_OptionItem tls[] = {
+      {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, reinterpret_cast<void*>(&Callbacks::NoCertificate)},
+      {MHD_OPTION_HTTPS_PRIORITIES, 0, const_cast<char*>(HttpTlsCredentials::kPriorities)},
+      {MHD_OPTION_END, 0, nullptr}};
+  if (options_.tls == nullptr) {
+    tls[0] = {MHD_OPTION_END, 0, nullptr};
+  } else {
+    absl::MutexLock lock(&mutex_);
+    if (absl::Status status = RefreshCredentials(); !status.ok()) return status;
+    flags |= MHD_USE_TLS;
+  }
+  daemon_ = MHD_start_daemon(flags, 0, nullptr, nullptr, &Callbacks::OnRequest, this,
+                             MHD_OPTION_NOTIFY_CONNECTION, &Callbacks::OnConnection, this,
+                             MHD_OPTION_CONNECTION_TIMEOUT,
+                             static_cast<unsigned>(absl::ToInt64Seconds(options_.silence_max)),
+                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, kMemoryPerConnection,
+                             MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+  if (daemon_ == nullptr) return absl::InternalError("the HTTP server does not start");
+  return absl::OkStatus();
+}
+
+// Leaves those that there are where the new ones cannot be used.
+absl::Status HttpServer::RefreshCredentials() {
+  std::shared_ptr<const TlsMaterial> material = options_.tls();
+  if (material == material_) return absl::OkStatus();
+  absl::StatusOr<std::shared_ptr<const HttpTlsCredentials>> made =
+      HttpTlsCredentials::Make(*material);
+  material_ = std::move(material);
+  if (made.ok()) credentials_ = *std::move(made);
+  return made.status();
+}
+
 void HttpServer::Stop() {
-  if (context_ == nullptr) return;
-  absl::Notification stopped;
-  std::thread waker([this, &stopped] { WakeUntil(stopped, HostOf(address_), port_); });
-  mg_stop(std::exchange(context_, nullptr));
-  stopped.Notify();
-  waker.join();
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  if (listener_ != nullptr) listener_->Stop();
+  if (page_maker_.joinable()) page_maker_.join();
+  if (daemon_ == nullptr) return;
+  {
+    // The library does not stop while it has to leave any alone.
+    absl::MutexLock lock(&mutex_);
+    for (Connection& connection : connections_) {
+      if (connection.phase == Phase::kWaiting) Resume(&connection, HttpAnswer());
+    }
+  }
+  MHD_stop_daemon(std::exchange(daemon_, nullptr));
 }
 
-void HttpServer::Answer(mg_connection* connection) const {
-  const mg_request_info* const request = mg_get_request_info(connection);
-  const absl::string_view method = request->request_method;
-  // The path with its dots resolved; null for anything that is not a path.
-  const char* const path = request->local_uri;
-  Send(connection, ResponseFor(method, path == nullptr ? "" : path, handlers_), method != "HEAD");
+void HttpServer::Admit(int fd) {
+  sockaddr_storage address = {};
+  socklen_t size = sizeof(address);
+  if (getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    close(fd);  // It has left already.
+    return;
+  }
+  Connection connection;
+  connection.fd = fd;
+  connection.host = HostOf(address);
+  {
+    const auto has_room = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return stopping_ || connections_.size() < kConnectionsMax + kLeavingMax;
+    };
+    absl::MutexLock lock(&mutex_);
+    MakeRoom(connection.host);
+    mutex_.Await(absl::Condition(&has_room));
+    if (stopping_) {
+      close(fd);
+      return;
+    }
+    connection.number = ++last_number_;
+    connections_.push_back(connection);
+  }
+  if (MHD_add_connection(daemon_, fd, reinterpret_cast<sockaddr*>(&address), size) != MHD_YES) {
+    absl::MutexLock lock(&mutex_);
+    Forget(connection.number);
+  }
 }
 
-int HttpServer::OnRequest(mg_connection* connection) {
-  static_cast<const HttpServer*>(mg_get_user_data(mg_get_context(connection)))->Answer(connection);
-  return 1;  // Answered, whatever came of it.
+// For one more of this host.
+void HttpServer::MakeRoom(const std::string& host) {
+  std::vector<Connection*> all;
+  std::vector<Connection*> of_host;
+  for (Connection& connection : connections_) {
+    if (connection.is_cut) continue;
+    all.push_back(&connection);
+    if (connection.host == host) of_host.push_back(&connection);
+  }
+  if (of_host.size() >= kConnectionsPerHostMax) {
+    Cut(of_host.front());
+  } else if (all.size() >= kConnectionsMax) {
+    Cut(all.front());
+  }
 }
 
-int HttpServer::OnLibraryError(const mg_connection* connection, const char* message) {
-  auto* const server = static_cast<HttpServer*>(mg_get_user_data(mg_get_context(connection)));
-  absl::MutexLock lock(&server->mutex_);
-  if (server->first_error_.empty()) server->first_error_ = message;
-  return 1;  // Nothing goes to standard error: the log has a format of its own.
+void HttpServer::Cut(Connection* connection) {
+  connection->is_cut = true;
+  if (connection->phase == Phase::kWaiting) {
+    Resume(connection, {.status = 503, .body = "too many connections\n"});
+  } else {
+    shutdown(connection->fd, SHUT_RDWR);
+  }
+}
+
+void HttpServer::Forget(uint64_t number) {
+  connections_.remove_if([number](const Connection& one) { return one.number == number; });
+}
+
+HttpServer::Connection* HttpServer::OnBegin(MHD_Connection* handle, int fd) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = std::find_if(connections_.begin(), connections_.end(),
+                                  [fd](const Connection& one) { return one.fd == fd; });
+  found->handle = handle;
+  if (options_.tls != nullptr) {
+    RefreshCredentials().IgnoreError();  // Whoever has read the files has said what is wrong.
+    found->credentials = credentials_;
+    const auto* const info = MHD_get_connection_info(handle, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    credentials_->ApplyTo(static_cast<gnutls_session_int*>(info->tls_session),
+                          options_.requires_client_certificate);
+  }
+  return &*found;
+}
+
+void HttpServer::OnEnd(const Connection& connection) {
+  absl::MutexLock lock(&mutex_);
+  Forget(connection.number);
+}
+
+// Comes again, for the same request, when a connection that waited has been resumed. Returns false
+// to have it closed.
+bool HttpServer::OnRequest(Connection* connection, absl::string_view method,
+                           absl::string_view path) {
+  absl::MutexLock lock(&mutex_);
+  if (stopping_) return false;
+  if (connection->phase == Phase::kMade) {
+    connection->phase = Phase::kTalking;
+    return Send(connection->handle, connection->answer);
+  }
+  if (const absl::optional<HttpAnswer> answer = AnswerAtOnce(method, path); answer.has_value()) {
+    return Send(connection->handle, *answer);
+  }
+  connection->phase = Phase::kWaiting;
+  connection->path = std::string(path);
+  MHD_suspend_connection(connection->handle);
+  return true;
+}
+
+void HttpServer::MakePages() {
+  const auto is_wanted = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return stopping_ || NextWaiting() != nullptr;
+  };
+  absl::MutexLock lock(&mutex_);
+  while (true) {
+    mutex_.Await(absl::Condition(&is_wanted));
+    if (stopping_) return;
+    Connection* const next = NextWaiting();
+    next->is_being_made = true;
+    const uint64_t number = next->number;
+    const std::string path = next->path;
+    mutex_.Unlock();
+    HttpAnswer answer = MakePage(path, handlers_);
+    mutex_.Lock();
+    for (Connection& connection : connections_) {
+      if (connection.number != number || connection.phase != Phase::kWaiting) continue;
+      Resume(&connection, std::move(answer));
+      break;
+    }
+  }
+}
+
+HttpServer::Connection* HttpServer::NextWaiting() {
+  for (Connection& connection : connections_) {
+    if (connection.phase == Phase::kWaiting && !connection.is_being_made) return &connection;
+  }
+  return nullptr;
+}
+
+void HttpServer::Resume(Connection* connection, HttpAnswer answer) {
+  connection->phase = Phase::kMade;
+  connection->answer = std::move(answer);
+  MHD_resume_connection(connection->handle);
 }
 
 }  // namespace router

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
@@ -44,7 +45,12 @@ absl::StatusOr<HostAndPort> Split(absl::string_view address) {
   if (colon == absl::string_view::npos) return absl::InvalidArgumentError("it is not host:port");
   absl::string_view host = address.substr(0, colon);
   if (absl::ConsumePrefix(&host, "[")) absl::ConsumeSuffix(&host, "]");
-  return HostAndPort{std::string(host), std::string(address.substr(colon + 1))};
+  const absl::string_view port = address.substr(colon + 1);
+  int number = 0;
+  if (!absl::SimpleAtoi(port, &number) || number < 0 || number > 65535) {
+    return absl::InvalidArgumentError("the port is no number up to 65535");
+  }
+  return HostAndPort{std::string(host), std::string(port)};
 }
 
 int PortOf(int socket) {

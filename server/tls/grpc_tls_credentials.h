@@ -1,7 +1,6 @@
 #ifndef ROUTER_SERVER_TLS_GRPC_TLS_CREDENTIALS_H_
 #define ROUTER_SERVER_TLS_GRPC_TLS_CREDENTIALS_H_
 
-#include <functional>
 #include <memory>
 
 #include <grpcpp/security/server_credentials.h>
@@ -15,10 +14,6 @@ enum class ClientCertificates {
   kOptional,  // One that is shown has to be valid.
   kRequired,
 };
-
-// What connections are made with from now on. Called before each handshake, by one thread at a
-// time, and must not block.
-using TlsMaterialSource = std::function<std::shared_ptr<const TlsMaterial>()>;
 
 // Credentials for a gRPC server: TLS 1.2 at least, with whatever material `source` gives when a
 // client connects. Connections that are open stay as they are. A handshake that fails ends the

@@ -1,6 +1,8 @@
 #ifndef ROUTER_SERVER_TLS_TLS_MATERIAL_H_
 #define ROUTER_SERVER_TLS_TLS_MATERIAL_H_
 
+#include <functional>
+#include <memory>
 #include <string>
 
 #include "absl/status/status.h"
@@ -24,6 +26,10 @@ struct TlsMaterial {
   std::string client_authorities;
   absl::Time expire_time;  // Of the server's certificate.
 };
+
+// What connections are made with from now on. Called before each handshake, by one thread of a port
+// at a time, and must not block.
+using TlsMaterialSource = std::function<std::shared_ptr<const TlsMaterial>()>;
 
 // Reads the files. OK proves that key and certificate belong together, that the certificate is
 // valid at `now`, and that there is an authority in `client_ca_file`, where one is named.

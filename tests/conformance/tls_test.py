@@ -1,17 +1,15 @@
 """TLS on the gRPC port: who gets in, and certificates that change while the router runs."""
 
 import os
-import socket
 import ssl
 import subprocess
 import unittest
-import warnings
 
 import grpc
 from router.v1 import admin_pb2
 
 from harness.api import RouterError
-from harness.certificates import LOOPBACK, Authority
+from harness.certificates import LOOPBACK, Authority, handshake
 from harness.fixture import RouterTestCase
 from harness.router import binary_path
 from harness.waiting import wait_until
@@ -51,22 +49,8 @@ class TlsTest(RouterTestCase):
         self.assertEqual(caught.exception.code, grpc.StatusCode.UNAVAILABLE)
         self.assertEqual(self.calls(), calls, "a handler has run")
 
-    def handshake(self, version):
-        """The certificate that a new connection is shown with this version of TLS."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        context.set_ciphers("DEFAULT@SECLEVEL=0")
-        context.set_alpn_protocols(["h2"])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # Of the versions it is about.
-            context.minimum_version = context.maximum_version = version
-        with socket.create_connection(("127.0.0.1", self.router.grpc_port), timeout=5) as plain:
-            with context.wrap_socket(plain) as connection:
-                return connection.getpeercert(binary_form=True)
-
     def shown_certificate(self):
-        return ssl.DER_cert_to_PEM_cert(self.handshake(ssl.TLSVersion.TLSv1_3))
+        return handshake(self.router.grpc_port)
 
     def assert_shows(self, certificate):
         with open(certificate.cert_file, encoding="ascii") as f:
@@ -94,9 +78,9 @@ class TlsTest(RouterTestCase):
         self.start_tls(tls_client_auth="optional")
         for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
             with self.assertRaises((ssl.SSLError, OSError)):
-                self.handshake(version)
+                handshake(self.router.grpc_port, version)
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
-            self.assertTrue(self.handshake(version))
+            self.assertTrue(handshake(self.router.grpc_port, version))
 
     def test_certificate_that_changes_is_used_for_new_connections(self):
         self.start_tls(tls_client_auth="optional")

@@ -1,7 +1,10 @@
 """Certificates made for a test, by openssl."""
 
 import os
+import socket
+import ssl
 import subprocess
+import warnings
 
 import grpc
 
@@ -10,6 +13,22 @@ LOOPBACK = "DNS:localhost,IP:127.0.0.1"
 
 def _openssl(*arguments):
     subprocess.run(("openssl",) + arguments, check=True, capture_output=True)
+
+
+def handshake(port, version=ssl.TLSVersion.TLSv1_3, alpn="h2"):
+    """The certificate, as PEM, that a new connection to a port of this machine is shown with this
+    version of TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_ciphers("DEFAULT@SECLEVEL=0")
+    context.set_alpn_protocols([alpn])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Of the versions it is about.
+        context.minimum_version = context.maximum_version = version
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as plain:
+        with context.wrap_socket(plain) as connection:
+            return ssl.DER_cert_to_PEM_cert(connection.getpeercert(binary_form=True))
 
 
 class Certificate:
@@ -48,14 +67,16 @@ class Authority:
     def _path(self, name):
         return os.path.join(self._folder, name)
 
-    def issue(self, common_name, san="", days=2):
-        """A certificate; `days` -1: one that has expired. `san` as openssl writes it."""
+    def issue(self, common_name, san="", days=2, usage="", curve="P-256"):
+        """A certificate; `days` -1: one that has expired. `san`, and `usage` of the key, as openssl
+        writes them."""
         self._serial += 1
         base = self._path(str(self._serial))
-        _openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+        _openssl("req", "-newkey", "ec", "-pkeyopt", f"ec_paramgen_curve:{curve}", "-nodes",
                  "-subj", f"/CN={common_name}", "-keyout", base + ".key", "-out", base + ".csr")
         with open(base + ".ext", "w", encoding="ascii") as f:
-            f.write("keyUsage = digitalSignature\n" + (f"subjectAltName = {san}\n" if san else ""))
+            f.write("keyUsage = digitalSignature\n" + (f"subjectAltName = {san}\n" if san else "")
+                    + (f"extendedKeyUsage = {usage}\n" if usage else ""))
         _openssl("x509", "-req", "-in", base + ".csr", "-CA", self.ca_file,
                  "-CAkey", self._path("ca.key"), "-set_serial", str(self._serial),
                  "-days", str(days), "-extfile", base + ".ext", "-out", base + ".pem")
@@ -69,3 +90,10 @@ class Authority:
         """Of a client that trusts this authority, and shows `certificate`."""
         key, cert = certificate.read() if certificate else (None, None)
         return grpc.ssl_channel_credentials(self.read(), key, cert)
+
+    def ssl_context(self, certificate=None):
+        """The same for Python's own clients."""
+        context = ssl.create_default_context(cafile=self.ca_file)
+        if certificate:
+            context.load_cert_chain(certificate.cert_file, certificate.key_file)
+        return context

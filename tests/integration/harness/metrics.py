@@ -46,8 +46,10 @@ class Metrics:
         return moved
 
 
-def scrape(port, timeout_s=5.0):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=timeout_s) as r:
+def scrape(port, timeout_s=5.0, tls=None):
+    """`tls`: an SSLContext, for a port that speaks TLS."""
+    url = f"{'https' if tls else 'http'}://127.0.0.1:{port}/metrics"
+    with urllib.request.urlopen(url, timeout=timeout_s, context=tls) as r:
         return Metrics(r.read().decode("utf-8"), r.headers.get("Content-Type", ""))
 
 

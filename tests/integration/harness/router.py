@@ -42,12 +42,14 @@ class Router:
     """One routerd with its own ports and pending folder, which it keeps over restarts."""
 
     def __init__(self, folder, urls=(), name="router", env=None, wrapper=(), credentials=None,
-                 token=None, **settings):
+                 token=None, http_tls=None, **settings):
         """`settings` become flags; None leaves one out. `urls`: of the NATS servers. `env`: added
         to the environment. `wrapper`: a command that runs routerd, such as strace. `credentials`
-        and `token`: of `self.api`, where the router has TLS."""
+        and `token`: of `self.api`, where the router has TLS. `http_tls`: an SSLContext, where the
+        HTTP port has."""
         self._credentials = credentials
         self._token = token
+        self._http_tls = http_tls
         self.env = dict(env or {})
         self.wrapper = list(wrapper)
         self.folder = os.path.join(folder, name)
@@ -125,20 +127,23 @@ class Router:
     def get(self, path):
         """The HTTP status of a page."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}",
-                                        timeout=5) as response:
+            with self._open(path) as response:
                 return response.status
         except urllib.error.HTTPError as e:
             return e.code
 
     def page(self, path):
         """The text of a page that is answered with 200."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}",
-                                    timeout=5) as response:
+        with self._open(path) as response:
             return response.read().decode()
 
+    def _open(self, path):
+        scheme = "https" if self._http_tls else "http"
+        return urllib.request.urlopen(f"{scheme}://127.0.0.1:{self.http_port}{path}", timeout=5,
+                                      context=self._http_tls)
+
     def metrics(self):
-        return scrape(self.http_port)
+        return scrape(self.http_port, tls=self._http_tls)
 
     def metric(self, name, **labels):
         return self.metrics().value(name, **labels)

@@ -39,8 +39,31 @@ TEST_F(SettingsCheckTest, ListensBeyondLoopbackOnlyWhenInsecure) {
   settings_.http_listen = "0.0.0.0:9001";
   EXPECT_THAT(CheckSettings(settings_),
               ElementsAre("http_listen: 0.0.0.0:9001 can be reached from other machines, without "
-                          "TLS or authentication; listen at 127.0.0.1, or set insecure to allow "
-                          "it"));
+                          "TLS or authentication; listen at 127.0.0.1, set http_tls_enabled and "
+                          "http_tls_client_auth: require, or set insecure to allow it"));
+}
+
+TEST_F(SettingsCheckTest, HttpListensBeyondLoopbackForClientsWithCertificates) {
+  settings_.http_listen = "0.0.0.0:9001";
+  settings_.tls_cert_file = settings_.tls_key_file = settings_.tls_client_ca_file = "/t";
+  settings_.http_tls_enabled = true;
+  EXPECT_THAT(CheckSettings(settings_),
+              ElementsAre(HasSubstr("http_tls_client_auth: require, or set insecure")));
+  settings_.http_tls_client_auth = "require";
+  EXPECT_THAT(CheckSettings(settings_), IsEmpty());
+}
+
+TEST_F(SettingsCheckTest, HttpTlsNeedsTheCertificateAndAuthoritiesOfTls) {
+  settings_.http_tls_enabled = true;
+  EXPECT_THAT(CheckSettings(settings_), ElementsAre("http_tls_enabled: needs tls_cert_file"));
+  settings_.tls_cert_file = settings_.tls_key_file = "/t";
+  EXPECT_THAT(CheckSettings(settings_), IsEmpty());
+  settings_.http_tls_client_auth = "require";
+  EXPECT_THAT(CheckSettings(settings_), ElementsAre(StartsWith("http_tls_client_auth: require")));
+  settings_.tls_client_ca_file = "/c";
+  EXPECT_THAT(CheckSettings(settings_), IsEmpty());
+  settings_.http_tls_enabled = false;
+  EXPECT_THAT(CheckSettings(settings_), ElementsAre(StartsWith("http_tls_client_auth: require")));
 }
 
 TEST_F(SettingsCheckTest, GrpcListensBeyondLoopbackWithTlsAndAccessControl) {
