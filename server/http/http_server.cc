@@ -252,7 +252,7 @@ bool HttpServer::OnRequest(Connection* connection, absl::string_view method,
   if (stopping_) return false;
   if (connection->phase == Phase::kMade) {
     connection->phase = Phase::kTalking;
-    return Send(connection->handle, connection->answer);
+    return Send(connection->handle, std::exchange(connection->answer, {}));
   }
   if (const absl::optional<HttpAnswer> answer = AnswerAtOnce(method, path); answer.has_value()) {
     return Send(connection->handle, *answer);
