@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <iostream>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
@@ -13,6 +15,7 @@
 #include "absl/types/variant.h"
 #include "server/base/build_commit.h"
 #include "server/config/command_line.h"
+#include "server/config/config.h"
 #include "server/router.h"
 
 extern char** environ;
@@ -49,9 +52,10 @@ sigset_t BlockSignals() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  const std::vector<std::string> args = router::ArgumentsOf(argc, argv);
+  const std::vector<std::string> environment = router::EnvironmentOf(environ);
   const auto start =
-      router::ReadCommandLine(router::ArgumentsOf(argc, argv), router::EnvironmentOf(environ),
-                              router::kBuildCommit, std::cout, std::cerr);
+      router::ReadCommandLine(args, environment, router::kBuildCommit, std::cout, std::cerr);
   if (const int* exit_code = absl::get_if<int>(&start)) return *exit_code;
 
   // Broken connections and full disks are reported by the calls that meet them.
@@ -62,7 +66,8 @@ int main(int argc, char** argv) {
   RaiseFileLimit();
 
   const absl::StatusOr<std::unique_ptr<router::Router>> running =
-      router::Router::Start(absl::get<router::LoadedConfig>(start));
+      router::Router::Start(absl::get<router::LoadedConfig>(start),
+                            [&] { return router::LoadConfig(args, environment); });
   if (!running.ok()) return EXIT_FAILURE;  // The log says why.
   int signal = 0;
   while (sigwait(&signals, &signal) == 0 && signal == SIGHUP) (*running)->Reload();

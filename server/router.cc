@@ -1,6 +1,5 @@
 #include "server/router.h"
 
-#include <atomic>
 #include <functional>
 #include <string>
 #include <utility>
@@ -31,6 +30,7 @@
 #include "server/mode/mode_controller.h"
 #include "server/options.h"
 #include "server/pending/sqlite_pending_queue.h"
+#include "server/reload/config_reloader.h"
 #include "server/security.h"
 #include "server/services/admin_service.h"
 #include "server/services/dead_letters.h"
@@ -73,9 +73,10 @@ std::vector<std::string> ServiceNames(const Settings& settings) {
 
 // In the order in which they are made; destroyed in the opposite one.
 struct Router::Parts {
-  explicit Parts(const LoadedConfig& loaded)
+  Parts(const LoadedConfig& loaded, std::function<absl::StatusOr<LoadedConfig>()> load)
       : config(loaded),
         settings(config.settings),
+        load_config(std::move(load)),
         clock(SystemClock()),
         log(LoggerOptionsOf(settings), clock),
         metrics(kRouterVersion, kBuildCommit),
@@ -88,6 +89,7 @@ struct Router::Parts {
         }) {}
 
   absl::Status OpenSecurity();
+  void ApplySettings(const Settings& changed);
   absl::Status OpenState();
   Telemetry::Options MakeTelemetryOptions();
   void StartExporter();
@@ -101,7 +103,8 @@ struct Router::Parts {
   void Stop();
 
   const LoadedConfig config;
-  const Settings& settings;
+  const Settings& settings;  // As at the start. Only ApplySettings sees what a reload has changed.
+  const std::function<absl::StatusOr<LoadedConfig>()> load_config;
   Clock* const clock;
   Logger log;
   Metrics metrics;
@@ -110,6 +113,7 @@ struct Router::Parts {
   std::unique_ptr<ModeController> mode;
   std::unique_ptr<AuditLog> audit;
   std::unique_ptr<Security> security;
+  std::unique_ptr<ConfigReloader> reloader;
   std::unique_ptr<FailOpenSwitch> fail_open;
   std::unique_ptr<SpanBuffer> spans;  // Null unless they are exported; so are the next two.
   std::unique_ptr<HttpPost> otlp_post;
@@ -132,7 +136,6 @@ struct Router::Parts {
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor;
   std::unique_ptr<GrpcConnections> connections;  // Hands over to `acceptor`.
   bool served = false;
-  std::atomic<bool> reload_wanted{false};
   absl::Notification stopping;
   std::thread ticker;
 };
@@ -142,7 +145,20 @@ absl::Status Router::Parts::OpenSecurity() {
       Security::Open(SecurityOptionsOf(settings), clock, &log, &metrics, audit.get());
   if (!opened.ok()) return opened.status();
   security = *std::move(opened);
+  reloader = std::make_unique<ConfigReloader>(
+      config,
+      ConfigReloader::Hooks{load_config, [this] { return security->Read(); },
+                            [this](const Settings& changed) { ApplySettings(changed); }},
+      clock, &log, &metrics, audit.get());
   return absl::OkStatus();
+}
+
+// The one place where the settings that settings_table.cc marks as reloadable are put in force,
+// whether they have changed or not. One reload at a time, on any thread, once everything is there.
+void Router::Parts::ApplySettings(const Settings& changed) {
+  log.SetOptions(LoggerOptionsOf(changed));
+  drainer->SetAttemptsMax(DrainerOptionsOf(changed).attempts_max);
+  dead_letters->SetRedriveRate(DeadLettersOptionsOf(changed).redrive_rate_per_second);
 }
 
 Telemetry::Options Router::Parts::MakeTelemetryOptions() {
@@ -230,6 +246,8 @@ absl::Status Router::Parts::OpenDelivery() {
     gauges.tls_certificate_expire_time = security->certificate_expire_time();
     gauges.tls_certificate_stale = security->certificate_is_stale();
     gauges.access_rules_stale = security->rules_are_stale();
+    gauges.config_read_time = reloader->read_time();
+    gauges.config_last_reload_ok = reloader->last_ok();
     return gauges;
   });
   return absl::OkStatus();
@@ -284,7 +302,6 @@ absl::Status Router::Parts::ServeGrpc() {
                                                          security->access(), &metrics, spans.get());
   AdminService::Parts admin;
   admin.constants = StatusConstantsOf(settings);
-  admin.config = config.effective;
   admin.clock = clock;
   admin.transport = transport.get();
   admin.dispatcher = dispatcher.get();
@@ -295,6 +312,7 @@ absl::Status Router::Parts::ServeGrpc() {
   admin.audit = audit.get();
   admin.access = security->access();
   admin.status = status.get();
+  admin.reloader = reloader.get();
   admin_service = std::make_unique<AdminService>(std::move(admin));
   // Keeps the descriptor of the health service in the program, for reflection.
   google::protobuf::LinkMessageReflection<grpc::health::v1::HealthCheckRequest>();
@@ -340,9 +358,7 @@ void Router::Parts::Tick() {
     if (tick % kTicksPerWake == 0) drainer->OnDeliverable();
     if (tick % kTicksPerSweep == 0) limits.Sweep();
     fail_open->Tick();
-    if (const bool forced = reload_wanted.exchange(false); forced || tick % kTicksPerWake == 0) {
-      security->Poll(forced);
-    }
+    if (tick % kTicksPerWake == 0) security->Poll();
     SetServing(ReadinessProblems().empty());
   }
 }
@@ -402,8 +418,9 @@ void Router::Parts::Stop() {
        {"duration_ms", absl::ToInt64Milliseconds(absl::FromChrono(clock->SteadyNow() - begun))}});
 }
 
-absl::StatusOr<std::unique_ptr<Router>> Router::Start(const LoadedConfig& config) {
-  auto parts = std::make_unique<Parts>(config);
+absl::StatusOr<std::unique_ptr<Router>> Router::Start(
+    const LoadedConfig& config, std::function<absl::StatusOr<LoadedConfig>()> load) {
+  auto parts = std::make_unique<Parts>(config, std::move(load));
   parts->StartExporter();
   for (absl::Status (Parts::*step)() :
        {&Parts::OpenState, &Parts::OpenSecurity, &Parts::OpenDelivery, &Parts::Serve}) {
@@ -422,7 +439,9 @@ Router::~Router() { Stop(); }
 
 void Router::Stop() { parts_->Stop(); }
 
-void Router::Reload() { parts_->reload_wanted = true; }
+void Router::Reload() {
+  parts_->reloader->Reload({"router", "SIGHUP", "", false}).status().IgnoreError();
+}
 
 int Router::grpc_port() const { return parts_->connections->port(); }
 

@@ -1,6 +1,7 @@
 #ifndef ROUTER_SERVER_ROUTER_H_
 #define ROUTER_SERVER_ROUTER_H_
 
+#include <functional>
 #include <memory>
 #include <thread>
 
@@ -19,8 +20,9 @@ class Router {
  public:
   // Opens the queue, starts the transport and listens. That the broker cannot be reached is no
   // error. Errors say what is wrong and what to do: a port in use, a folder that another router has
-  // open.
-  static absl::StatusOr<std::unique_ptr<Router>> Start(const LoadedConfig& config);
+  // open. `load` reads the configuration again, from the same sources, on any thread.
+  static absl::StatusOr<std::unique_ptr<Router>> Start(
+      const LoadedConfig& config, std::function<absl::StatusOr<LoadedConfig>()> load);
 
   // Stops at once if Stop was not called.
   ~Router();
@@ -30,7 +32,8 @@ class Router {
   // get out and the disk to sync. Idempotent.
   void Stop();
 
-  // Reads the files of certificates again, changed or not, soon. Thread-safe.
+  // Reads the configuration again, as ReloadConfig does, on behalf of a signal. What comes of it is
+  // in the log. Waits for the disk. Thread-safe, until Stop.
   void Reload();
 
   // The ports it really listens at.

@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "absl/memory/memory.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "server/tls/http_tls_credentials.h"
 
 namespace router {
@@ -70,55 +72,91 @@ absl::Time Security::certificate_expire_time() const {
   return tls_ == nullptr ? absl::InfiniteFuture() : tls_->current()->expire_time;
 }
 
-void Security::Poll(bool force) {
-  if (tls_ != nullptr) PollTls(force);
-  if (rules_ != nullptr) PollAccess(force);
+void Security::Poll() {
+  absl::MutexLock lock(&mutex_);
+  if (tls_ != nullptr) PollTls();
+  if (rules_ != nullptr) PollAccess();
   denials_.Flush();
 }
 
-void Security::PollTls(bool force) {
+void Security::PollTls() {
   absl::Status error;
-  switch (tls_->Poll(force, &error)) {
-    case ReloadOutcome::kUnchanged:
-      return;
-    case ReloadOutcome::kReloaded:
-      metrics_->tls_reloads.ok.Increment();
-      log_->Event(LogLevel::kInfo, "TLS_RELOADED", "new connections use the new certificate",
-                  {{"expire_time", absl::FormatTime(certificate_expire_time())}});
-      return;
-    case ReloadOutcome::kFailed:
-      metrics_->tls_reloads.failed.Increment();
-      log_->Event(LogLevel::kError, "TLS_RELOAD_FAILED",
-                  "new certificate files cannot be used; the certificate stays as it was",
-                  {{"reason", error.message()}});
-      return;
+  if (tls_->Poll(&error) != ReloadOutcome::kUnchanged) TellTls(error);
+}
+
+void Security::PollAccess() {
+  absl::Status error;
+  if (rules_->Poll(&error) != ReloadOutcome::kUnchanged) TellAccess(error);
+}
+
+absl::StatusOr<std::function<void()>> Security::Read() {
+  Certificates::Loaded certificates;
+  Rules::Loaded rules;
+  std::vector<std::string> errors;
+  if (tls_ != nullptr) {
+    absl::StatusOr<Certificates::Loaded> loaded = tls_->Read();
+    if (loaded.ok()) {
+      certificates = *std::move(loaded);
+    } else {
+      errors.push_back(absl::StrCat("tls_cert_file: ", loaded.status().message()));
+    }
+  }
+  if (rules_ != nullptr) {
+    absl::StatusOr<Rules::Loaded> loaded = rules_->Read();
+    if (loaded.ok()) {
+      rules = *std::move(loaded);
+    } else {
+      errors.emplace_back(loaded.status().message());
+    }
+  }
+  if (!errors.empty()) return absl::InvalidArgumentError(absl::StrJoin(errors, "\n"));
+  return std::function<void()>([this, certificates, rules] { Use(certificates, rules); });
+}
+
+void Security::Use(Certificates::Loaded certificates, Rules::Loaded rules) {
+  absl::MutexLock lock(&mutex_);
+  if (tls_ != nullptr) {
+    tls_->Use(std::move(certificates));
+    TellTls(absl::OkStatus());
+  }
+  if (rules_ != nullptr) {
+    rules_->Use(std::move(rules));
+    TellAccess(absl::OkStatus());
   }
 }
 
-void Security::PollAccess(bool force) {
-  absl::Status error;
-  switch (rules_->Poll(force, &error)) {
-    case ReloadOutcome::kUnchanged:
-      return;
-    case ReloadOutcome::kReloaded:
-      metrics_->access_reloads.ok.Increment();
-      log_->Event(LogLevel::kInfo, "ACCESS_RELOADED", "new rules of access are in force");
-      break;
-    case ReloadOutcome::kFailed:
-      metrics_->access_reloads.failed.Increment();
-      log_->Event(LogLevel::kError, "ACCESS_RELOAD_FAILED",
-                  "new rules of access cannot be used; they stay as they were",
-                  {{"reason", error.message()}});
-      break;
+void Security::TellTls(const absl::Status& outcome) {
+  if (outcome.ok()) {
+    metrics_->tls_reloads.ok.Increment();
+    log_->Event(LogLevel::kInfo, "TLS_RELOADED", "new connections use the new certificate",
+                {{"expire_time", absl::FormatTime(certificate_expire_time())}});
+  } else {
+    metrics_->tls_reloads.failed.Increment();
+    log_->Event(LogLevel::kError, "TLS_RELOAD_FAILED",
+                "new certificate files cannot be used; the certificate stays as it was",
+                {{"reason", outcome.message()}});
   }
-  AuditReload(error);
+}
+
+void Security::TellAccess(const absl::Status& outcome) {
+  if (outcome.ok()) {
+    metrics_->access_reloads.ok.Increment();
+    log_->Event(LogLevel::kInfo, "ACCESS_RELOADED", "new rules of access are in force");
+  } else {
+    metrics_->access_reloads.failed.Increment();
+    log_->Event(LogLevel::kError, "ACCESS_RELOAD_FAILED",
+                "new rules of access cannot be used; they stay as they were",
+                {{"reason", outcome.message()}});
+  }
+  AuditReload(outcome);
 }
 
 void Security::AuditReload(const absl::Status& outcome) {
   AuditEvent event;
   event.actor = "router";
   event.method = "ReloadAccess";
-  event.reason = "the files of access control have changed, or a signal said so";
+  event.reason =
+      "the files of access control have changed, or were read again with the configuration";
   event.detail = outcome.ok() ? "new rules" : std::string(outcome.message());
   event.outcome = absl::StatusCodeToString(outcome.code());
   // The log has it too.

@@ -1,11 +1,14 @@
 #ifndef ROUTER_SERVER_SECURITY_H_
 #define ROUTER_SERVER_SECURITY_H_
 
+#include <functional>
 #include <memory>
 
 #include <grpcpp/security/server_credentials.h>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "server/access/access_control.h"
 #include "server/access/access_rules.h"
@@ -21,8 +24,7 @@
 namespace router {
 
 // Who may connect, and who may do what: the router's certificate and the rules of access, kept as
-// new as their files are. Borrows everything. Thread-safe, but for Poll, which is for one thread at
-// a time.
+// new as their files are. Borrows everything. Thread-safe.
 class Security {
  public:
   struct Options {
@@ -56,24 +58,34 @@ class Security {
   bool certificate_is_stale() const { return tls_ != nullptr && tls_->is_stale(); }
   bool rules_are_stale() const { return rules_ != nullptr && rules_->is_stale(); }
 
-  // Looks whether files have changed, and reads those that have; all of them if `force` is set.
-  // What cannot be used is counted and logged, and what was there before stays. Writes denials
-  // into the audit log. Waits for the disk.
-  void Poll(bool force);
+  // Looks whether files have changed, and reads those that have. What cannot be used is counted and
+  // logged, and what was there before stays. Writes denials into the audit log. Waits for the disk.
+  void Poll() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Reads all of the files, changed or not, and returns what puts them in force, to be called at
+  // most once. INVALID_ARGUMENT with a line for each error. Waits for the disk.
+  absl::StatusOr<std::function<void()>> Read();
 
  private:
   Security(const Options& options, Clock* clock, Logger* log, Metrics* metrics, AuditLog* audit);
 
-  void PollTls(bool force);
-  void PollAccess(bool force);
+  using Certificates = Reloadable<TlsMaterial>;
+  using Rules = Reloadable<AccessRules>;
+
+  void PollTls() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void PollAccess() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Use(Certificates::Loaded certificates, Rules::Loaded rules) ABSL_LOCKS_EXCLUDED(mutex_);
+  void TellTls(const absl::Status& outcome);
+  void TellAccess(const absl::Status& outcome);
   void AuditReload(const absl::Status& outcome);
 
   Logger* const log_;
   Metrics* const metrics_;
   AuditLog* const audit_;
   DenialLog denials_;
-  std::unique_ptr<Reloadable<TlsMaterial>> tls_;    // Null: no TLS.
-  std::unique_ptr<Reloadable<AccessRules>> rules_;  // Null: no access control.
+  absl::Mutex mutex_;                  // One thread at a time changes what the next two have.
+  std::unique_ptr<Certificates> tls_;  // Null: no TLS.
+  std::unique_ptr<Rules> rules_;       // Null: no access control.
   std::unique_ptr<AccessControl> access_;
   std::shared_ptr<grpc::ServerCredentials> grpc_credentials_;
 };

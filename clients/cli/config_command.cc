@@ -5,6 +5,7 @@
 #include "clients/cli/commands.h"
 #include "clients/cli/output.h"
 #include "clients/cli/rpc.h"
+#include "clients/cli/selection.h"
 #include "clients/cli/subprocess.h"
 
 namespace router::cli {
@@ -87,6 +88,54 @@ absl::StatusOr<ExitCode> RunValidate(const Invocation& invocation) {
                                 : absl::StrCat(routerd, " ended with ", result->exit_code));
 }
 
+void AddRows(const google::protobuf::RepeatedPtrField<v1::ConfigChange>& changes,
+             const std::string& in_force, Table* table) {
+  for (const v1::ConfigChange& change : changes) {
+    table->AddRow({change.name(), change.old_value(), change.new_value(), in_force});
+  }
+}
+
+absl::StatusOr<ExitCode> RunReload(const Invocation& invocation) {
+  v1::ReloadConfigRequest request;
+  const absl::Status change = SetChange(invocation.arguments, request);
+  if (!change.ok()) return change;
+  const auto response = CallAdmin(invocation, "reload the configuration",
+                                  &v1::AdminService::Stub::ReloadConfig, request);
+  if (!response.ok()) return response.status();
+  if (invocation.options.format != OutputFormat::kTable) {
+    PrintMessage(invocation, *response);
+    return ExitCode::kOk;
+  }
+  if (response->applied().empty() && response->needs_restart().empty()) {
+    invocation.environment.out << "No setting has changed.\n";
+  } else {
+    Table table({"NAME", "OLD", "NEW", "IN FORCE"});
+    AddRows(response->applied(), "now", &table);
+    AddRows(response->needs_restart(), "after a restart", &table);
+    table.Print(invocation.environment.out);
+  }
+  if (request.validate_only()) {
+    invocation.environment.err << "Nothing was changed (--dry-run).\n";
+  }
+  return ExitCode::kOk;
+}
+
+Command ReloadCommand() {
+  Command reload;
+  reload.path = "config reload";
+  reload.summary = "Has the router read its configuration again";
+  reload.details =
+      "From the command line, environment and files that it was started with; SIGHUP does the "
+      "same. "
+      "Any error\nleaves everything as it was. Certificates and rules of access are read again "
+      "too.";
+  reload.flags = ChangeFlags();
+  reload.examples = {"routerctl config reload --reason \"debug the outage\"",
+                     "routerctl config reload --reason \"...\" --dry-run -o json"};
+  reload.run = RunReload;
+  return reload;
+}
+
 }  // namespace
 
 std::vector<Command> ConfigCommands() {
@@ -113,7 +162,7 @@ std::vector<Command> ConfigCommands() {
   validate.operands_min = validate.operands_max = 1;
   validate.examples = {"routerctl config validate /etc/router/router.yaml"};
   validate.run = RunValidate;
-  return {show, validate};
+  return {show, validate, ReloadCommand()};
 }
 
 }  // namespace router::cli

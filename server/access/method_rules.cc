@@ -30,6 +30,7 @@ constexpr MethodRule kRules[] = {
     {kAdmin, "PurgePendingOperations", Permission::kOperate},
     {kAdmin, "RedriveDeadLetters", Permission::kOperate},
     {kAdmin, "PurgeDeadLetters", Permission::kOperate},
+    {kAdmin, "ReloadConfig", Permission::kOperate},
 
     {kFaults, "SetFault", Permission::kOperate},
     {kFaults, "ListFaults", Permission::kOperate},

@@ -20,7 +20,7 @@ enum class ReloadOutcome { kUnchanged, kReloaded, kFailed };
 // What is made of some files as a whole, and made anew when they change: all or nothing. Files that
 // cannot be used leave everything as it was.
 //
-// `current` and `is_stale` are thread-safe; Load and Poll are for one thread at a time.
+// `current`, `is_stale` and Read are thread-safe; the others are for one thread at a time.
 template <typename T>
 class Reloadable {
  public:
@@ -30,33 +30,49 @@ class Reloadable {
   Reloadable(std::vector<std::string> paths, Loader loader)
       : paths_(std::move(paths)), loader_(std::move(loader)) {}
 
-  // For the first time. Nothing is there after an error.
-  absl::Status Load() {
-    const std::vector<FileStamp> stamps = StampsOf(paths_);
-    absl::StatusOr<std::shared_ptr<const T>> loaded = loader_();
-    if (!loaded.ok()) return loaded.status();
-    loaded_stamps_ = stamps;
-    failed_stamps_.clear();
-    absl::MutexLock lock(&mutex_);
-    current_ = *std::move(loaded);
-    is_stale_ = false;
-    return absl::OkStatus();
+  // What was read, and is not in use yet.
+  struct Loaded {
+    std::vector<FileStamp> stamps;
+    std::shared_ptr<const T> value;
+  };
+
+  // Reads the files, changed or not.
+  absl::StatusOr<Loaded> Read() const {
+    Loaded loaded{StampsOf(paths_), nullptr};
+    absl::StatusOr<std::shared_ptr<const T>> value = loader_();
+    if (!value.ok()) return value.status();
+    loaded.value = *std::move(value);
+    return loaded;
   }
 
-  // Loads again if a file has changed since the last time that it went well, or if `force` is set.
-  // Files that were found wrong are tried again with each call, as they may be half written, or not
-  // valid yet; `*error` says what is wrong, and only once for the same files unless `force` is set:
-  // kFailed, and kUnchanged from then on.
-  ReloadOutcome Poll(bool force, absl::Status* error) {
+  void Use(Loaded loaded) {
+    loaded_stamps_ = std::move(loaded.stamps);
+    failed_stamps_.clear();
+    absl::MutexLock lock(&mutex_);
+    current_ = std::move(loaded.value);
+    is_stale_ = false;
+  }
+
+  // For the first time. Nothing is there after an error.
+  absl::Status Load() {
+    absl::StatusOr<Loaded> loaded = Read();
+    if (loaded.ok()) Use(*std::move(loaded));
+    return loaded.status();
+  }
+
+  // Loads again if a file has changed since the last time that it went well. Files that were found
+  // wrong are tried again with each call, as they may be half written, or not valid yet; `*error`
+  // says what is wrong, and only once for the same files: kFailed, and kUnchanged from then on.
+  ReloadOutcome Poll(absl::Status* error) {
     const std::vector<FileStamp> stamps = StampsOf(paths_);
-    if (!force && stamps == loaded_stamps_) {
+    if (stamps == loaded_stamps_) {
       SetStale(false);
       return ReloadOutcome::kUnchanged;
     }
     *error = Load();
     if (error->ok()) return ReloadOutcome::kReloaded;
     SetStale(true);
-    if (!force && stamps == failed_stamps_) return ReloadOutcome::kUnchanged;
+    if (stamps == failed_stamps_) return ReloadOutcome::kUnchanged;
     failed_stamps_ = stamps;
     return ReloadOutcome::kFailed;
   }

@@ -51,6 +51,12 @@ SettingSpec SecretFile(absl::string_view name, absl::string_view section, std::s
   return spec;
 }
 
+// Router::Parts::ApplySettings puts it in force.
+SettingSpec Reloadable(SettingSpec spec) {
+  spec.reloadable = true;
+  return spec;
+}
+
 std::vector<SettingSpec> GeneralSettings() {
   SettingSpec config = Text("config", "", &S::config, "", "Path of the YAML file with settings.");
   config.in_file = false;
@@ -216,11 +222,12 @@ std::vector<SettingSpec> QueueSettings() {
       Flag("pending_keep_dropped", "pending", &S::pending_keep_dropped,
            "With drop_oldest: keeps what is dropped as dead letters, as long as pending_max_bytes "
            "leaves room for it."),
-      Number("pending_attempts_max", "pending", &S::pending_attempts_max, "0", {0, kMillion},
-             "Failed attempts after which a queued message becomes a dead letter; 0: no limit. "
-             "Attempts that end with the connection do not count."),
-      Number("redrive_rate_per_second", "redrive", &S::redrive_rate_per_second, "1000",
-             {1, kMillion}, "Most dead letters put back into the queue per second."),
+      Reloadable(
+          Number("pending_attempts_max", "pending", &S::pending_attempts_max, "0", {0, kMillion},
+                 "Failed attempts after which a queued message becomes a dead letter; 0: no limit. "
+                 "Attempts that end with the connection do not count.")),
+      Reloadable(Number("redrive_rate_per_second", "redrive", &S::redrive_rate_per_second, "1000",
+                        {1, kMillion}, "Most dead letters put back into the queue per second.")),
   };
 }
 
@@ -257,11 +264,12 @@ std::vector<SettingSpec> LimitSettings() {
              "answer."),
       Number("message_id_window_count", "message_id", &S::message_id_window_count, "1000000",
              {0, 100 * kMillion}, "Most message ids remembered; the oldest are forgotten first."),
-      Choice("log_level", "log", &S::log_level, {"info", "debug", "warn", "error"},
-             "Least level of the events that are logged."),
-      Number("log_events_per_second", "log", &S::log_events_per_second, "10", {0, kMillion},
-             "Most lines per second and error_code for events that can come with every message; "
-             "0: no limit."),
+      Reloadable(Choice("log_level", "log", &S::log_level, {"info", "debug", "warn", "error"},
+                        "Least level of the events that are logged.")),
+      Reloadable(Number(
+          "log_events_per_second", "log", &S::log_events_per_second, "10", {0, kMillion},
+          "Most lines per second and error_code for events that can come with every message; "
+          "0: no limit.")),
   };
 }
 

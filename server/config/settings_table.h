@@ -31,6 +31,8 @@ struct SettingSpec {
   std::vector<absl::string_view> choices = {};  // Text: the values allowed; empty: any.
   bool in_file = true;                          // Whether the YAML file may set it.
 
+  bool reloadable = false;  // Whether a reload changes it while the router runs.
+
   // The content of the file that this setting names goes here; it is a secret.
   std::string Settings::*secret = nullptr;
 

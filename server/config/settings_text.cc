@@ -101,8 +101,17 @@ std::string HelpText() {
     if (!IsText(setting) || !setting.choices.empty()) {
       AppendWrapped(absl::StrCat("Must be ", AllowedValues(setting), "."), "      ", out);
     }
+    if (setting.reloadable) AppendWrapped("A reload (SIGHUP) changes it.", "      ", out);
   }
   return out;
+}
+
+std::string MarkdownReloadable() {
+  std::vector<std::string> names;
+  for (const SettingSpec& setting : SettingsTable()) {
+    if (setting.reloadable) names.push_back(absl::StrCat("`", setting.name, "`"));
+  }
+  return absl::StrJoin(names, ", ");
 }
 
 std::string MarkdownTable() {

@@ -19,6 +19,7 @@ constexpr std::chrono::seconds kLongestRest(1);
 Drainer::Drainer(const DrainerOptions& options, Clock* clock, Dispatcher* dispatcher,
                  PendingQueue* queue, DrainObserver* observer)
     : options_(options),
+      attempts_max_(options.attempts_max),
       clock_(clock),
       dispatcher_(dispatcher),
       queue_(queue),

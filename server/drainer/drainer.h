@@ -82,6 +82,9 @@ class Drainer final : public RedeliveryObserver {
   // that have no thread.
   SteadyTime Step();
 
+  // DrainerOptions::attempts_max from now on, for what fails from now on.
+  void SetAttemptsMax(int attempts_max) { attempts_max_ = attempts_max; }
+
   // Ends the delays of these keys.
   void RetryNow(absl::Span<const uint64_t> key_hashes);
 
@@ -167,6 +170,7 @@ class Drainer final : public RedeliveryObserver {
   void KeepAttemptsOfHeads();
 
   const DrainerOptions options_;
+  std::atomic<int> attempts_max_;
   Clock* const clock_;
   Dispatcher* const dispatcher_;
   PendingQueue* const queue_;

@@ -27,8 +27,9 @@ bool Drainer::IsAttempt(const Redelivery& redelivery) {
 }
 
 bool Drainer::TooManyAttempts(const Redelivery& redelivery, bool connection_ended) const {
-  if (options_.attempts_max <= 0 || connection_ended || !IsAttempt(redelivery)) return false;
-  return AttemptsOf(redelivery.operation_id).count + 1 >= options_.attempts_max;
+  const int attempts_max = attempts_max_.load(std::memory_order_relaxed);
+  if (attempts_max <= 0 || connection_ended || !IsAttempt(redelivery)) return false;
+  return AttemptsOf(redelivery.operation_id).count + 1 >= attempts_max;
 }
 
 DeadLetterVerdict Drainer::DeadLetterOf(const Redelivery& redelivery,

@@ -22,6 +22,7 @@ using absl::StatusCode;
 constexpr size_t kShownBytesMax = 128;
 constexpr size_t kWhyBytesMax = 512;
 constexpr size_t kVariableBytesMax = 255;
+constexpr size_t kConfigErrorsBytesMax = 2000;
 
 std::string Quoted(absl::string_view text) {
   return absl::StrCat("\"", Printable(text, kShownBytesMax), "\"");
@@ -35,10 +36,10 @@ bool HasControlCharacter(absl::string_view text) {
 }
 
 // What programs get: as it is, where it is text.
-std::string VariableText(absl::string_view text) {
-  const absl::string_view shown = CutUtf8(text, kVariableBytesMax);
+std::string VariableText(absl::string_view text, size_t bytes_max = kVariableBytesMax) {
+  const absl::string_view shown = CutUtf8(text, bytes_max);
   if (IsUtf8(shown) && !HasControlCharacter(shown)) return std::string(shown);
-  return Printable(shown, kVariableBytesMax / 4);  // A byte becomes up to four.
+  return Printable(shown, bytes_max / 4);  // A byte becomes up to four.
 }
 
 struct Variable {
@@ -438,6 +439,24 @@ absl::Status PageTokenInvalid() {
                "page_token is not one that this method returned for this filter: start again "
                "without one")
       .InField("page_token");
+}
+
+absl::Status ConfigInvalid(absl::Span<const std::string> errors) {
+  const auto count = static_cast<int64_t>(errors.size());
+  std::string shown;
+  for (int64_t i = 0; i < count; ++i) {
+    // Trailers of a call have room for 8 KB, and a status is in them twice.
+    if (shown.size() > kConfigErrorsBytesMax) {
+      absl::StrAppend(&shown, "; and ", count - i, " more: routerd --check-config shows them all");
+      break;
+    }
+    absl::StrAppend(&shown, i == 0 ? "" : "; ", "(", i + 1, ") ",
+                    VariableText(errors[i], kWhyBytesMax));
+  }
+  return Error(StatusCode::kInvalidArgument, "CONFIG_INVALID",
+               absl::StrCat("the configuration has ", count, count == 1 ? " error" : " errors",
+                            ", and nothing has changed: ", shown),
+               {{"errors", count}});
 }
 
 absl::Status FaultInvalid(absl::string_view field, absl::string_view why) {

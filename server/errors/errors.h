@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 
 namespace router {
 namespace error {
@@ -91,6 +92,7 @@ absl::Status FilterRequired();
 absl::Status FilterInvalid(int64_t column, absl::string_view why);  // Column from 1.
 absl::Status PageSizeInvalid(int64_t page_size);
 absl::Status PageTokenInvalid();
+absl::Status ConfigInvalid(absl::Span<const std::string> errors);  // Shows about 2 KB of them.
 absl::Status FaultInvalid(absl::string_view field, absl::string_view why);
 // Whatever has no error of its own.
 absl::Status FieldInvalid(absl::string_view field, absl::string_view why);

@@ -79,14 +79,20 @@ Logger::Logger(Options options, Clock* clock, Sink sink)
       sink_(sink ? std::move(sink) : WriteToStandardError),
       rate_limiter_(options.events_per_second_max) {}
 
+void Logger::SetOptions(Options options) {
+  level_min_.store(options.level_min, std::memory_order_relaxed);
+  rate_limiter_.SetLimit(options.events_per_second_max);
+}
+
 void Logger::Event(LogLevel level, absl::string_view error_code, absl::string_view message,
                    std::initializer_list<LogField> fields) {
-  if (level >= level_min_) Write(level, error_code, message, fields, 0);
+  if (level >= level_min_.load(std::memory_order_relaxed))
+    Write(level, error_code, message, fields, 0);
 }
 
 void Logger::RepeatingEvent(LogLevel level, absl::string_view error_code, absl::string_view message,
                             std::initializer_list<LogField> fields) {
-  if (level < level_min_) return;
+  if (level < level_min_.load(std::memory_order_relaxed)) return;
   const absl::optional<uint64_t> suppressed = rate_limiter_.Admit(error_code, clock_->SteadyNow());
   if (suppressed.has_value()) Write(level, error_code, message, fields, *suppressed);
 }

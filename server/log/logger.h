@@ -1,6 +1,7 @@
 #ifndef ROUTER_SERVER_LOG_LOGGER_H_
 #define ROUTER_SERVER_LOG_LOGGER_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -54,6 +55,9 @@ class Logger {
   Logger(const Logger&) = delete;
   Logger& operator=(const Logger&) = delete;
 
+  // From now on.
+  void SetOptions(Options options);
+
   // For what happens now and then: always written, if the level is.
   void Event(LogLevel level, absl::string_view error_code, absl::string_view message,
              std::initializer_list<LogField> fields = {});
@@ -68,7 +72,7 @@ class Logger {
   void Write(LogLevel level, absl::string_view error_code, absl::string_view message,
              std::initializer_list<LogField> fields, uint64_t suppressed);
 
-  const LogLevel level_min_;
+  std::atomic<LogLevel> level_min_;
   Clock* const clock_;
   const Sink sink_;
   RateLimiter rate_limiter_;

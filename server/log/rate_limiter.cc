@@ -34,7 +34,8 @@ RateLimiter::Slot& RateLimiter::SlotOf(absl::string_view code) {
 }
 
 absl::optional<uint64_t> RateLimiter::Admit(absl::string_view code, SteadyTime now) {
-  if (limit_ <= 0) return 0;
+  const int64_t limit = limit_.load(std::memory_order_relaxed);
+  if (limit <= 0) return 0;
   Slot& slot = SlotOf(code);
   const uint64_t second = SecondOf(now);
   uint64_t window = slot.window.load(std::memory_order_relaxed);
@@ -42,7 +43,7 @@ absl::optional<uint64_t> RateLimiter::Admit(absl::string_view code, SteadyTime n
     uint64_t next = window + 1;
     if (second > window >> kSecondShift) {
       next = (second << kSecondShift) + 1;
-    } else if (static_cast<int64_t>(window & kCountMask) >= limit_) {
+    } else if (static_cast<int64_t>(window & kCountMask) >= limit) {
       slot.suppressed.fetch_add(1, std::memory_order_relaxed);
       return absl::nullopt;
     }

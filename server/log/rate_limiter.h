@@ -21,6 +21,7 @@ class RateLimiter {
 
   // 0: no limit.
   explicit RateLimiter(int64_t events_per_second_max) : limit_(events_per_second_max) {}
+  void SetLimit(int64_t events_per_second_max) { limit_ = events_per_second_max; }
   RateLimiter(const RateLimiter&) = delete;
   RateLimiter& operator=(const RateLimiter&) = delete;
 
@@ -37,7 +38,7 @@ class RateLimiter {
 
   Slot& SlotOf(absl::string_view code);
 
-  const int64_t limit_;
+  std::atomic<int64_t> limit_;
   std::array<Slot, kCodeCountMax + 1> slots_;
 };
 

@@ -44,6 +44,9 @@ struct GaugeSnapshot {
   int64_t clients = 0;           // For which limits are kept.
   int64_t publish_in_flight_bytes = 0;
   std::vector<std::pair<std::string, double>> limits;  // By setting.
+  // When the settings in force were read; infinite (shown as 0): not known.
+  absl::Time config_read_time = absl::InfiniteFuture();
+  bool config_last_reload_ok = false;
 
   // Accepted messages that nothing accounts for. Anything but 0 is a defect.
   int64_t messages_unaccounted = 0;

@@ -29,6 +29,7 @@ constexpr struct {
     {"router.v1.AdminService", "PurgeDeadLetters"},
     {"router.v1.AdminService", "ListAuditEvents"},
     {"router.v1.AdminService", "GetEffectiveConfig"},
+    {"router.v1.AdminService", "ReloadConfig"},
     {"router.v1.FaultInjectionService", "SetFault"},
     {"router.v1.FaultInjectionService", "ListFaults"},
     {"router.v1.FaultInjectionService", "ClearFaults"},

@@ -185,6 +185,7 @@ class Metrics {
   // Access.
   ReloadCounters tls_reloads;          // …_total{result}
   ReloadCounters access_reloads;       // …_total{result}
+  ReloadCounters config_reloads;       // …_total{result}
   AccessDeniedCounters access_denied;  // …_total{reason}
 
   // Clients.

@@ -145,6 +145,9 @@ void AddSecurity(const Metrics& metrics, Exposition& out) {
                   "Times that changed files of access control were read again, by result.",
                   "result",
                   {{"ok", &metrics.access_reloads.ok}, {"failed", &metrics.access_reloads.failed}});
+  out.AddCounters("router_config_reloads_total",
+                  "Times that the configuration was read again, by result.", "result",
+                  {{"ok", &metrics.config_reloads.ok}, {"failed", &metrics.config_reloads.failed}});
   const AccessDeniedCounters& denied = metrics.access_denied;
   out.AddCounters("router_access_denied_total",
                   "Calls, and messages (reason subject), that callers were denied, by reason.",
@@ -180,7 +183,7 @@ void AddClients(const Metrics& metrics, Exposition& out) {
 }
 
 // As Unix time; 0: never.
-double ExpireTimestamp(absl::Time time) {
+double Timestamp(absl::Time time) {
   return time == absl::InfiniteFuture() ? 0 : absl::ToDoubleSeconds(time - absl::UnixEpoch());
 }
 
@@ -207,7 +210,7 @@ void AddGauges(const GaugeSnapshot& gauges, Exposition& out) {
                gauges.nats_fail_open_enabled ? 1 : 0);
   out.AddGauge("router_nats_fail_open_expire_timestamp_seconds",
                "Unix time at which fail-open mode ends by itself; 0: it does not.",
-               ExpireTimestamp(gauges.nats_fail_open_expire_time));
+               Timestamp(gauges.nats_fail_open_expire_time));
   out.AddGauge("router_nats_dead_letters_count", "Dead letters kept.",
                gauges.nats_dead_letters_count);
   out.AddGauge("router_nats_dead_letters_bytes",
@@ -221,7 +224,7 @@ void AddGauges(const GaugeSnapshot& gauges, Exposition& out) {
                gauges.spool_damaged ? 1 : 0);
   out.AddGauge("router_tls_certificate_expire_timestamp_seconds",
                "Unix time at which the router's own certificate expires; 0: there is none.",
-               ExpireTimestamp(gauges.tls_certificate_expire_time));
+               Timestamp(gauges.tls_certificate_expire_time));
   out.AddGauge("router_grpc_connections", "Open connections of gRPC clients.",
                gauges.grpc_connections);
   out.AddGauge("router_clients", "Clients that limits are being kept for.", gauges.clients);
@@ -236,6 +239,13 @@ void AddGauges(const GaugeSnapshot& gauges, Exposition& out) {
   out.AddGauge("router_access_rules_stale",
                "1 while changed files of access control cannot be used: the old rules stay.",
                gauges.access_rules_stale ? 1 : 0);
+  out.AddGauge("router_config_last_reload_timestamp_seconds",
+               "Unix time at which the settings in force were read: at the start, or at the last "
+               "reload that went well.",
+               Timestamp(gauges.config_read_time));
+  out.AddGauge("router_config_last_reload_success",
+               "1 unless the last reload of the configuration failed.",
+               gauges.config_last_reload_ok ? 1 : 0);
   out.AddGauge("router_messages_unaccounted",
                "Accepted messages that nothing accounts for; anything but 0 is a defect.",
                gauges.messages_unaccounted);

@@ -349,20 +349,4 @@ grpc::Status AdminService::ListAuditEvents(grpc::ServerContext* context,
   return grpc::Status::OK;
 }
 
-grpc::Status AdminService::GetEffectiveConfig(grpc::ServerContext* context,
-                                              const v1::GetEffectiveConfigRequest*,
-                                              v1::GetEffectiveConfigResponse* response) {
-  if (const absl::Status may = CheckView(*context, "GetEffectiveConfig"); !may.ok()) {
-    return ToGrpcStatus(may);
-  }
-  for (const EffectiveSetting& setting : parts_.config) {
-    v1::ConfigSetting* proto = response->add_settings();
-    proto->set_name(std::string(setting.name));
-    proto->set_value(setting.value);
-    proto->set_source(std::string(setting.source));
-    proto->set_description(std::string(setting.description));
-  }
-  return grpc::Status::OK;
-}
-
 }  // namespace router

@@ -11,11 +11,11 @@
 #include "absl/synchronization/notification.h"
 #include "router/v1/admin.grpc.pb.h"
 #include "server/audit/audit_log.h"
-#include "server/config/config.h"
 #include "server/dispatcher/dispatcher.h"
 #include "server/drainer/drainer.h"
 #include "server/mode/fail_open_switch.h"
 #include "server/pending/pending_queue.h"
+#include "server/reload/config_reloader.h"
 #include "server/services/admin_conversion.h"
 #include "server/services/call_access.h"
 #include "server/services/dead_letters.h"
@@ -31,7 +31,6 @@ class AdminService final : public v1::AdminService::Service {
  public:
   struct Parts {
     StatusConstants constants;
-    std::vector<EffectiveSetting> config;
     Clock* clock = nullptr;
     Transport* transport = nullptr;
     Dispatcher* dispatcher = nullptr;
@@ -42,6 +41,7 @@ class AdminService final : public v1::AdminService::Service {
     AuditLog* audit = nullptr;
     AccessControl* access = nullptr;  // May stay null: no access control.
     const StatusReporter* status = nullptr;
+    ConfigReloader* reloader = nullptr;
   };
 
   explicit AdminService(Parts parts) : parts_(std::move(parts)), browser_(parts_.queue) {}
@@ -95,6 +95,8 @@ class AdminService final : public v1::AdminService::Service {
   grpc::Status GetEffectiveConfig(grpc::ServerContext* context,
                                   const v1::GetEffectiveConfigRequest* request,
                                   v1::GetEffectiveConfigResponse* response) override;
+  grpc::Status ReloadConfig(grpc::ServerContext* context, const v1::ReloadConfigRequest* request,
+                            v1::ReloadConfigResponse* response) override;
 
  private:
   // What every change has in common, whatever its request's type.

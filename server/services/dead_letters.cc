@@ -168,7 +168,7 @@ absl::Status DeadLetters::Redrive(const Filter& filter, int64_t limit, Redriven*
 
 absl::Status DeadLetters::NothingMoved(int64_t room) {
   if (room > 0) {
-    return error::RedriveRateLimited(options_.redrive_rate_per_second, budget_.UntilWorthwhile());
+    return error::RedriveRateLimited(budget_.per_second(), budget_.UntilWorthwhile());
   }
   const LedgerSnapshot ledger = dispatcher_->GetLedger();
   const int64_t bytes = ledger.queued_bytes + ledger.dead_letter_bytes;

@@ -58,6 +58,9 @@ class DeadLetters {
   DeadLetters(const Options& options, Clock* clock, const Dispatcher* dispatcher,
               const Transport* transport, PendingQueue* queue);
 
+  // How many are redriven per second from now on, at least 1.
+  void SetRedriveRate(int64_t per_second) { budget_.SetRate(per_second); }
+
   // The next page of those that match. FILTER_INVALID, PAGE_SIZE_INVALID, PAGE_TOKEN_INVALID.
   absl::StatusOr<Page> List(absl::string_view filter, int32_t page_size,
                             absl::string_view page_token, bool with_payload) const;

@@ -5,10 +5,22 @@
 namespace router {
 
 TokenBucket::TokenBucket(int64_t per_second, Clock* clock)
-    : per_second_(static_cast<double>(per_second)),
-      clock_(clock),
+    : clock_(clock),
+      per_second_(static_cast<double>(per_second)),
       tokens_(per_second_),
       filled_at_(clock->SteadyNow()) {}
+
+void TokenBucket::SetRate(int64_t per_second) {
+  absl::MutexLock lock(&mutex_);
+  Refill();
+  per_second_ = static_cast<double>(per_second);
+  tokens_ = std::min(tokens_, per_second_);
+}
+
+int64_t TokenBucket::per_second() const {
+  absl::MutexLock lock(&mutex_);
+  return static_cast<int64_t>(per_second_);
+}
 
 int64_t TokenBucket::Take(int64_t count_max) {
   absl::MutexLock lock(&mutex_);

@@ -17,6 +17,10 @@ class TokenBucket {
   // `per_second`: at least 1.
   TokenBucket(int64_t per_second, Clock* clock);
 
+  // From now on; what has been saved up beyond it is lost.
+  void SetRate(int64_t per_second) ABSL_LOCKS_EXCLUDED(mutex_);
+  int64_t per_second() const ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Takes up to `count_max` tokens, as many as there are.
   int64_t Take(int64_t count_max) ABSL_LOCKS_EXCLUDED(mutex_);
   // Gives back what was taken and not used.
@@ -28,10 +32,10 @@ class TokenBucket {
  private:
   void Refill() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  const double per_second_;
   Clock* const clock_;
 
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
+  double per_second_ ABSL_GUARDED_BY(mutex_);
   double tokens_ ABSL_GUARDED_BY(mutex_);
   SteadyTime filled_at_ ABSL_GUARDED_BY(mutex_);
 };

@@ -302,4 +302,18 @@ grpc::Status FakeAdminService::GetEffectiveConfig(grpc::ServerContext*,
   return status;
 }
 
+void FakeAdminService::SetReload(const v1::ReloadConfigResponse& reload) {
+  absl::MutexLock lock(&mutex_);
+  reload_ = reload;
+}
+
+grpc::Status FakeAdminService::ReloadConfig(grpc::ServerContext*,
+                                            const v1::ReloadConfigRequest* request,
+                                            v1::ReloadConfigResponse* response) {
+  const grpc::Status status = Start(*request);
+  absl::MutexLock lock(&mutex_);
+  *response = reload_;
+  return status;
+}
+
 }  // namespace router::testing

@@ -29,6 +29,8 @@ class FakeAdminService final : public v1::AdminService::Service {
   // RedriveDeadLetters leaves it where it is, and says why.
   void RefuseRedrive(uint64_t operation_id, const std::string& why) ABSL_LOCKS_EXCLUDED(mutex_);
   void AddAuditEvent(const v1::AuditEvent& event) ABSL_LOCKS_EXCLUDED(mutex_);
+  // What ReloadConfig answers.
+  void SetReload(const v1::ReloadConfigResponse& reload) ABSL_LOCKS_EXCLUDED(mutex_);
   void AddSetting(const v1::ConfigSetting& setting) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // The requests so far, as "MethodRequest {text format in one line}".
@@ -72,6 +74,8 @@ class FakeAdminService final : public v1::AdminService::Service {
                                v1::ListAuditEventsResponse*) override;
   grpc::Status GetEffectiveConfig(grpc::ServerContext*, const v1::GetEffectiveConfigRequest*,
                                   v1::GetEffectiveConfigResponse*) override;
+  grpc::Status ReloadConfig(grpc::ServerContext*, const v1::ReloadConfigRequest*,
+                            v1::ReloadConfigResponse*) override;
 
  private:
   // Remembers the request and returns how the call is to end.
@@ -91,6 +95,7 @@ class FakeAdminService final : public v1::AdminService::Service {
   grpc::Status redrive_failure_ ABSL_GUARDED_BY(mutex_);
   std::vector<v1::AuditEvent> events_ ABSL_GUARDED_BY(mutex_);
   std::vector<v1::ConfigSetting> settings_ ABSL_GUARDED_BY(mutex_);
+  v1::ReloadConfigResponse reload_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> requests_ ABSL_GUARDED_BY(mutex_);
   int reports_ ABSL_GUARDED_BY(mutex_) = 0;
 };

@@ -321,6 +321,7 @@ class AdminTest(RouterTestCase):
                 (api.PauseDelivery, admin_pb2.PauseDeliveryRequest()),
                 (api.ResumeDelivery, admin_pb2.ResumeDeliveryRequest()),
                 (api.Reconnect, admin_pb2.ReconnectRequest()),
+                (api.ReloadConfig, admin_pb2.ReloadConfigRequest()),
                 (api.RetryPendingOperations, admin_pb2.RetryPendingOperationsRequest(filter="*")),
                 (api.SetFailOpenMode, admin_pb2.SetFailOpenModeRequest())):
             self.assert_error("INVALID_ARGUMENT", "REASON_REQUIRED", call, request)

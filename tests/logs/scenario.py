@@ -157,6 +157,8 @@ class Story:
             write_access(role)
             for what in ("TLS", "ACCESS"):
                 router.log.wait_for_event(f"{what}_{outcome}")
+            router.hang_up()
+            router.log.wait_for_event(f"CONFIG_{outcome}")
         with open(os.path.join(test.router.folder, f"log.{test.router.lives}"), "ab") as log:
             log.write(router.log.text().encode())
         router.close()

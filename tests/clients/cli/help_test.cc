@@ -33,13 +33,14 @@ TEST_F(HelpTest, EveryCommandHasASummaryAndExamplesThatNameIt) {
 
 TEST_F(HelpTest, EveryPromisedCommandIsThere) {
   const std::string overview = Run({"--help"}).out;
-  for (const char* path :
-       {"status",          "publish",          "pending ls",     "pending get",
-        "pending peek",    "pending retry",    "pending purge",  "dlq ls",
-        "dlq get",         "dlq redrive",      "dlq purge",      "failopen get",
-        "failopen enable", "failopen disable", "delivery pause", "delivery resume",
-        "reconnect",       "audit ls",         "config show",    "config validate",
-        "check",           "version"}) {
+  for (const char* path : {"status",          "publish",          "pending ls",
+                           "pending get",     "pending peek",     "pending retry",
+                           "pending purge",   "dlq ls",           "dlq get",
+                           "dlq redrive",     "dlq purge",        "failopen get",
+                           "failopen enable", "failopen disable", "delivery pause",
+                           "delivery resume", "reconnect",        "audit ls",
+                           "config show",     "config validate",  "config reload",
+                           "check",           "version"}) {
     EXPECT_NE(overview.find(std::string("\n  ") + path), std::string::npos) << path;
   }
 }

@@ -19,7 +19,7 @@ _SERVICES = {
         "GetStatus", "GetFailOpenMode", "SetFailOpenMode", "PauseDelivery", "ResumeDelivery",
         "Reconnect", "ListPendingOperations", "GetPendingOperation", "RetryPendingOperations",
         "PurgePendingOperations", "ListDeadLetters", "GetDeadLetter", "RedriveDeadLetters",
-        "PurgeDeadLetters", "ListAuditEvents", "GetEffectiveConfig")),
+        "PurgeDeadLetters", "ListAuditEvents", "GetEffectiveConfig", "ReloadConfig")),
     "FaultInjectionService": (fault_injection_pb2, ("SetFault", "ListFaults", "ClearFaults")),
 }
 

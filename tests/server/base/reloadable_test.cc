@@ -36,41 +36,47 @@ TEST_F(ReloadableTest, HasNothingBeforeTheFirstLoad) {
 
 TEST_F(ReloadableTest, ReadsOnlyFilesThatChanged) {
   ASSERT_TRUE(text_.Load().ok());
-  EXPECT_EQ(text_.Poll(false, &error_), ReloadOutcome::kUnchanged);
+  EXPECT_EQ(text_.Poll(&error_), ReloadOutcome::kUnchanged);
   EXPECT_EQ(loads_, 1);
   folder_.Write("a", "another");
-  EXPECT_EQ(text_.Poll(false, &error_), ReloadOutcome::kReloaded);
+  EXPECT_EQ(text_.Poll(&error_), ReloadOutcome::kReloaded);
   EXPECT_EQ(*text_.current(), "another");
-  EXPECT_EQ(text_.Poll(false, &error_), ReloadOutcome::kUnchanged);
+  EXPECT_EQ(text_.Poll(&error_), ReloadOutcome::kUnchanged);
 }
 
 TEST_F(ReloadableTest, NoticesAFileThatIsReplacedByOneOfTheSameSize) {
   ASSERT_TRUE(text_.Load().ok());
   folder_.Write("b", "two");
   std::filesystem::rename(folder_.File("b"), folder_.File("a"));
-  EXPECT_EQ(text_.Poll(false, &error_), ReloadOutcome::kReloaded);
+  EXPECT_EQ(text_.Poll(&error_), ReloadOutcome::kReloaded);
   EXPECT_EQ(*text_.current(), "two");
 }
 
-TEST_F(ReloadableTest, ForceReadsWhatHasNotChanged) {
+TEST_F(ReloadableTest, WhatIsReadIsInForceOnlyOnceItIsUsed) {
   ASSERT_TRUE(text_.Load().ok());
-  EXPECT_EQ(text_.Poll(true, &error_), ReloadOutcome::kReloaded);
-  EXPECT_EQ(loads_, 2);
+  folder_.Write("a", "bad");
+  EXPECT_FALSE(text_.Read().ok());
+  folder_.Write("a", "another");
+  auto loaded = text_.Read();
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(*text_.current(), "one");
+  text_.Use(*std::move(loaded));
+  EXPECT_EQ(*text_.current(), "another");
+  EXPECT_EQ(text_.Poll(&error_), ReloadOutcome::kUnchanged);
 }
 
 TEST_F(ReloadableTest, BadFileLeavesEverythingAndIsReportedOnce) {
   ASSERT_TRUE(text_.Load().ok());
   const std::shared_ptr<const std::string> before = text_.current();
   folder_.Write("a", "bad!");
-  EXPECT_EQ(text_.Poll(false, &error_), ReloadOutcome::kFailed);
+  EXPECT_EQ(text_.Poll(&error_), ReloadOutcome::kFailed);
   EXPECT_EQ(error_.message(), "bad!");
-  EXPECT_EQ(text_.Poll(false, &error_), ReloadOutcome::kUnchanged);
+  EXPECT_EQ(text_.Poll(&error_), ReloadOutcome::kUnchanged);
   EXPECT_EQ(text_.current(), before);
-  EXPECT_EQ(text_.Poll(true, &error_), ReloadOutcome::kFailed);
   folder_.Write("a", "bad again");
-  EXPECT_EQ(text_.Poll(false, &error_), ReloadOutcome::kFailed);
+  EXPECT_EQ(text_.Poll(&error_), ReloadOutcome::kFailed);
   folder_.Write("a", "good");
-  EXPECT_EQ(text_.Poll(false, &error_), ReloadOutcome::kReloaded);
+  EXPECT_EQ(text_.Poll(&error_), ReloadOutcome::kReloaded);
   EXPECT_EQ(*text_.current(), "good");
 }
 
@@ -102,7 +108,7 @@ TEST_F(ReloadableTest, IsNotStaleOnceTheOldFileIsBack) {
 TEST_F(ReloadableTest, FileThatIsGoneIsAChange) {
   ASSERT_TRUE(text_.Load().ok());
   std::filesystem::remove(folder_.File("a"));
-  EXPECT_EQ(text_.Poll(false, &error_), ReloadOutcome::kReloaded);
+  EXPECT_EQ(text_.Poll(&error_), ReloadOutcome::kReloaded);
   EXPECT_EQ(*text_.current(), "");
 }
 

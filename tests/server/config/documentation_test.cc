@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "server/config/settings_text.h"
 
@@ -17,6 +18,9 @@ TEST(ConfigurationDocumentTest, HoldsTheTableOfSettings) {
   EXPECT_TRUE(absl::StrContains(document, MarkdownTable()))
       << "The table in docs/configuration.md must be:\n"
       << MarkdownTable();
+  const std::string reloadable = absl::StrCat("\n", MarkdownReloadable(), "\n");
+  EXPECT_TRUE(absl::StrContains(document, reloadable))
+      << "A line of docs/configuration.md must be:" << reloadable;
 }
 
 }  // namespace

@@ -108,6 +108,12 @@ std::vector<Expected> Vocabulary() {
        "messages",
        false,
        {"message_count", "message_count_max"}},
+      {ConfigInvalid({"a.yaml:1:1: wrong", "--b: wrong too"}),
+       C::kInvalidArgument,
+       "CONFIG_INVALID",
+       "",
+       false,
+       {"errors"}},
       {FrameInvalid(), C::kInvalidArgument, "FRAME_INVALID", "", false, {}},
       {NoStreamForSubject("a"),
        C::kFailedPrecondition,
@@ -297,6 +303,14 @@ TEST(ErrorsTest, PrintableMarksWhereItCut) {
   EXPECT_EQ(Printable("abcd", 4), "abcd");
   EXPECT_EQ(Printable("abcde", 4), "abcd...");
   EXPECT_EQ(Printable(absl::string_view("\0\n", 2), 4), "\\x00\\n");
+}
+
+TEST(ErrorsTest, ManyErrorsOfAConfigurationFitIntoTheTrailersOfACall) {
+  const std::vector<std::string> lines(100, std::string(600, 'x'));
+  const absl::Status status = ConfigInvalid(lines);
+  EXPECT_LT(status.message().size(), 2800u);
+  EXPECT_TRUE(absl::StrContains(status.message(), "has 100 errors"));
+  EXPECT_TRUE(absl::StrContains(status.message(), "and 96 more")) << status;
 }
 
 }  // namespace

@@ -166,5 +166,19 @@ TEST(LogLevelTest, ParsesTheNamesOfAllLevels) {
   EXPECT_EQ(ParseLogLevel("loud"), absl::nullopt);
 }
 
+TEST_F(LoggerTest, OptionsCanChange) {
+  Logger log({LogLevel::kWarn, 1}, &clock_, capture_.AsSink());
+  log.Event(LogLevel::kInfo, "QUIET", "not written");
+  log.SetOptions({LogLevel::kDebug, 2});
+  log.Event(LogLevel::kDebug, "LOUD", "written");
+  for (int i = 0; i < 3; ++i) log.RepeatingEvent(LogLevel::kInfo, "OFTEN", "some of them");
+  log.SetOptions({LogLevel::kError, 0});
+  for (int i = 0; i < 5; ++i) log.RepeatingEvent(LogLevel::kError, "OFTEN", "all of them");
+  log.Event(LogLevel::kWarn, "QUIET", "not written");
+  EXPECT_THAT(capture_.Events("QUIET"), IsEmpty());
+  EXPECT_THAT(capture_.Events("LOUD"), SizeIs(1));
+  EXPECT_THAT(capture_.Events("OFTEN"), SizeIs(2 + 5));
+}
+
 }  // namespace
 }  // namespace router

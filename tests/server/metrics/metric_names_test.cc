@@ -49,6 +49,9 @@ TEST(MetricNamesTest, FamiliesAreExactlyThese) {
                                            "router_access_reloads_total counter",
                                            "router_access_rules_stale gauge",
                                            "router_build_info gauge",
+                                           "router_config_last_reload_success gauge",
+                                           "router_config_last_reload_timestamp_seconds gauge",
+                                           "router_config_reloads_total counter",
                                            "router_grpc_server_handled_total counter",
                                            "router_grpc_server_handling_seconds histogram",
                                            "router_messages_accepted_total counter",
@@ -136,6 +139,7 @@ TEST(MetricNamesTest, EveryLabelValueIsThereFromTheStart) {
        {"refused", "no_stream", "too_large", "expired", "attempts", "dropped_oldest"}},
       {"router_tls_reloads_total{result", {"ok", "failed"}},
       {"router_access_reloads_total{result", {"ok", "failed"}},
+      {"router_config_reloads_total{result", {"ok", "failed"}},
       {"router_access_denied_total{reason", {"unauthenticated", "method", "subject", "payloads"}},
       {"router_spool_errors_total{op", {"open", "append", "remove", "read", "checkpoint"}},
   };

@@ -16,6 +16,7 @@ namespace router {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Pair;
 using ::testing::UnorderedElementsAre;
@@ -149,6 +150,19 @@ TEST_F(DeadLettersTest, MovesWhatTheRateAllowsAndSaysWhatIsLeft) {
   ASSERT_TRUE(Redrive("operation_id > 1").ok());
   EXPECT_EQ(redriven_.moved, 3);
   EXPECT_EQ(redriven_.remaining, 2);
+}
+
+TEST_F(DeadLettersTest, TheRateCanChange) {
+  Bury(20);
+  dead_letters_.SetRedriveRate(2);
+  ASSERT_TRUE(Redrive("*").ok());
+  EXPECT_EQ(redriven_.moved, 2) << "what was saved up at the old rate does not count";
+  const absl::Status too_soon = Redrive("*");
+  EXPECT_THAT(std::string(too_soon.message()), HasSubstr("at most 2 "));
+  dead_letters_.SetRedriveRate(100);
+  rig_.clock.Advance(absl::Milliseconds(100));
+  ASSERT_TRUE(Redrive("*").ok());
+  EXPECT_EQ(redriven_.moved, 10);
 }
 
 TEST_F(DeadLettersTest, WhatIsNotMovedCostsNothingOfTheRate) {
