@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include <grpcpp/impl/codegen/proto_utils.h>
 #include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/proto_buffer_reader.h>
 
 #include "absl/status/status.h"
 #include "router/v1/publisher.pb.h"
@@ -37,8 +37,13 @@ class PublishFrame final : public PublishBatch, public LimitedMessages {
   // Makes `request` of what a caller sent, in the memory of the last one; `bytes` is empty then.
   // FRAME_INVALID where it is no such message.
   absl::Status Parse(grpc::ByteBuffer* bytes) {
-    using Traits = grpc::SerializationTraits<v1::PublishStreamRequest>;
-    return Traits::Deserialize(bytes, &request).ok() ? absl::OkStatus() : error::FrameInvalid();
+    bool is_parsed = false;
+    {
+      grpc::ProtoBufferReader reader(bytes);
+      is_parsed = reader.status().ok() && request.ParseFromZeroCopyStream(&reader);
+    }
+    bytes->Clear();
+    return is_parsed ? absl::OkStatus() : error::FrameInvalid();
   }
 
   // A new frame in the memory of the last one. `request` has been parsed, `owner` is told.

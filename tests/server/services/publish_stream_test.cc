@@ -35,7 +35,7 @@ std::string ReasonOf(const grpc::Status& status) {
   google::rpc::Status details;
   google::rpc::ErrorInfo info;
   if (!details.ParseFromString(status.error_details()) || details.details_size() == 0 ||
-      !details.details(0).UnpackTo(&info)) {
+      !info.ParseFromString(details.details(0).value())) {
     return "";
   }
   return info.reason();
