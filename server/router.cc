@@ -7,7 +7,9 @@
 
 #include <grpcpp/server_builder.h>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "google/protobuf/message.h"
 #include "grpc/health/v1/health.pb.h"
@@ -84,6 +86,7 @@ struct Router::Parts {
                   ? nullptr
                   : std::make_unique<SpanBuffer>(settings.otlp_buffer_spans, &metrics)),
         limits(ClientLimitsOf(settings), clock, &log, &metrics),
+        limits_in_force(LimitsOf(settings)),
         telemetry(MakeTelemetryOptions(), clock, &metrics, &log, [this] {
           if (settings.nats_on_exhausted == "fail_open") fail_open->OnExhausted();
         }) {}
@@ -119,6 +122,9 @@ struct Router::Parts {
   std::unique_ptr<HttpPost> otlp_post;
   std::unique_ptr<OtlpExporter> exporter;
   ClientLimits limits;
+  absl::Mutex limits_in_force_mutex;
+  std::vector<std::pair<std::string, double>> limits_in_force
+      ABSL_GUARDED_BY(limits_in_force_mutex);
   Telemetry telemetry;
   std::unique_ptr<SqlitePendingQueue> queue;
   std::unique_ptr<Transport> transport;
@@ -157,8 +163,11 @@ absl::Status Router::Parts::OpenSecurity() {
 // whether they have changed or not. One reload at a time, on any thread, once everything is there.
 void Router::Parts::ApplySettings(const Settings& changed) {
   log.SetOptions(LoggerOptionsOf(changed));
+  limits.Set(ClientLimitsOf(changed));
   drainer->SetAttemptsMax(DrainerOptionsOf(changed).attempts_max);
   dead_letters->SetRedriveRate(DeadLettersOptionsOf(changed).redrive_rate_per_second);
+  absl::MutexLock lock(&limits_in_force_mutex);
+  limits_in_force = LimitsOf(changed);
 }
 
 Telemetry::Options Router::Parts::MakeTelemetryOptions() {
@@ -241,7 +250,10 @@ absl::Status Router::Parts::OpenDelivery() {
     GaugeSnapshot gauges = status->GetGauges();
     gauges.clients = static_cast<int64_t>(limits.client_count());
     gauges.publish_in_flight_bytes = limits.in_flight_bytes();
-    gauges.limits = LimitsOf(settings);
+    {
+      absl::MutexLock lock(&limits_in_force_mutex);
+      gauges.limits = limits_in_force;
+    }
     gauges.grpc_connections = connections == nullptr ? 0 : connections->count();
     gauges.tls_certificate_expire_time = security->certificate_expire_time();
     gauges.tls_certificate_stale = security->certificate_is_stale();

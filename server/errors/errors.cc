@@ -239,8 +239,8 @@ absl::Status WindowFull(int64_t waiting_bytes, int64_t bytes_max) {
 absl::Status ClientInFlightLimited(absl::string_view what, int64_t in_flight, int64_t max,
                                    absl::Duration retry_after) {
   return Error(StatusCode::kResourceExhausted, "CLIENT_IN_FLIGHT_LIMIT",
-               absl::StrCat("this client has ", in_flight, " ", what, " in flight and may have ", max,
-                            "; wait for answers before publishing more"),
+               absl::StrCat("this client has ", in_flight, " ", what, " in flight and may have ",
+                            max, "; wait for answers before publishing more"),
                {{"what", what}, {"in_flight", in_flight}, {"max", max}})
       .RetryAfter(retry_after);
 }

@@ -59,9 +59,9 @@ absl::Status ClientInFlightLimited(absl::string_view what, int64_t in_flight, in
 absl::Status ClientRateLimited(int64_t messages_per_second, absl::Duration retry_after);
 absl::Status InFlightLimited(int64_t bytes, int64_t bytes_max,
                              absl::Duration retry_after);  // All clients. RESOURCE_EXHAUSTED
-absl::Status SpoolIoError(absl::string_view why);                   // UNAVAILABLE
-absl::Status Draining();                                            // UNAVAILABLE
-absl::Status DeadlineExceeded();                                    // DEADLINE_EXCEEDED
+absl::Status SpoolIoError(absl::string_view why);          // UNAVAILABLE
+absl::Status Draining();                                   // UNAVAILABLE
+absl::Status DeadlineExceeded();                           // DEADLINE_EXCEEDED
 
 // Who calls, and what it may do. UNAUTHENTICATED:
 absl::Status CredentialsMissing();

@@ -91,7 +91,9 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const Options& opt
   if (status.ok()) status = server->StartDaemon();
   if (!status.ok()) return status;
   server->page_maker_ = std::thread(&HttpServer::MakePages, server.get());
-  server->listener_->Start([self = server.get()](int fd) { self->Admit(fd); }, [] {});
+  Listener::Handlers on;
+  on.on_connection = [self = server.get()](int fd, const sockaddr_storage&) { self->Admit(fd); };
+  server->listener_->Start(std::move(on));
   return server;
 }
 

@@ -132,7 +132,8 @@ bool ClientLimits::HasTurn(const Client& client) const {
   if (stopped_) return true;
   const int64_t clients = std::max<int64_t>(active_clients_, 1);
   const int64_t factor = clients == 1 ? kAloneFactor : 1;
-  return client.on_its_way_.messages < std::max<int64_t>(1, limits_.shared_messages_max * factor / clients) &&
+  return client.on_its_way_.messages <
+             std::max<int64_t>(1, limits_.shared_messages_max * factor / clients) &&
          client.on_its_way_.bytes < limits_.shared_bytes_max * factor / clients;
 }
 

@@ -67,9 +67,9 @@ class ClientLimits {
   std::shared_ptr<Client> Find(absl::string_view name) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Takes messages in. True: they may be published now. False: they have to wait for their turn,
-  // which is when Start is true. RESOURCE_EXHAUSTED, with the time after which to try again: they are
-  // not taken in. A call whose messages come faster than allowed is taken in as a whole, and the next
-  // ones are refused until that is made up for. `is_first`: count and log a refusal.
+  // which is when Start is true. RESOURCE_EXHAUSTED, with the time after which to try again: they
+  // are not taken in. A call whose messages come faster than allowed is taken in as a whole, and
+  // the next ones are refused until that is made up for. `is_first`: count and log a refusal.
   absl::StatusOr<bool> Enter(Client* client, Amount amount, bool is_first = true)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -124,7 +124,7 @@ class ClientLimits::Client {
   friend class ClientLimits;
 
   const std::string name_;
-  Amount in_hand_;    // On its way, or waiting for that.
+  Amount in_hand_;  // On its way, or waiting for that.
   Amount on_its_way_;
   int64_t waiting_ = 0;  // Calls and frames.
   bool is_active_ = false;

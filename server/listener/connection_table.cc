@@ -119,8 +119,7 @@ int64_t ReadBytes(const Connection& connection) {
   tcp_info info = {};
   socklen_t size = sizeof(info);
   int unread = 0;
-  if (!IsOpen(connection) ||
-      getsockopt(connection.fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
+  if (!IsOpen(connection) || getsockopt(connection.fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
       ioctl(connection.fd, SIOCINQ, &unread) != 0) {
     return -1;
   }

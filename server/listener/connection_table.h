@@ -19,11 +19,11 @@ namespace router {
 struct Connection {
   int fd = -1;
   uint64_t socket_number = 0;
-  std::string address;     // ClientAddress.
-  std::string peer;        // As gRPC names it.
-  int64_t channelz_id = 0;  // 0: not known yet.
+  std::string address;       // ClientAddress.
+  std::string peer;          // As gRPC names it.
+  int64_t channelz_id = 0;   // 0: not known yet.
   int64_t looked_bytes = 0;  // Read when it was looked at for the last time.
-  int unknown_ticks = 0;  // At which gRPC did not know it.
+  int unknown_ticks = 0;     // At which gRPC did not know it.
   FloodMeter meter;
 };
 

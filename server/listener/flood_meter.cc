@@ -35,10 +35,9 @@ double Leak(double level, double inflow, double outflow) {
 
 FloodMeter::Verdict FloodMeter::Look(const Limits& limits, const ConnectionCounts& counts,
                                      SteadyTime now) {
-  const double seconds =
-      last_time_ == SteadyTime::min()
-          ? 0
-          : absl::ToDoubleSeconds(absl::FromChrono(now - last_time_));
+  const double seconds = last_time_ == SteadyTime::min()
+                             ? 0
+                             : absl::ToDoubleSeconds(absl::FromChrono(now - last_time_));
   const int64_t started = counts.streams_started - last_.streams_started;
   const int64_t failed = counts.streams_failed - last_.streams_failed;
   const int64_t messages = counts.messages_received - last_.messages_received;
@@ -46,11 +45,10 @@ FloodMeter::Verdict FloodMeter::Look(const Limits& limits, const ConnectionCount
   last_ = counts;
   last_time_ = now;
 
-  empty_streams_ = Leak(empty_streams_, static_cast<double>(started - messages),
-                        kEmptyPerSecond * seconds);
+  empty_streams_ =
+      Leak(empty_streams_, static_cast<double>(started - messages), kEmptyPerSecond * seconds);
   broken_streams_ = Leak(broken_streams_, static_cast<double>(failed), kBrokenPerSecond * seconds);
-  const bool is_fruitless =
-      started >= kFruitlessStreams && messages * kStreamsPerMessage < started;
+  const bool is_fruitless = started >= kFruitlessStreams && messages * kStreamsPerMessage < started;
   fruitless_looks_ = is_fruitless ? fruitless_looks_ + 1 : 0;
   bytes_since_message_ = messages > 0 ? 0 : bytes_since_message_ + bytes;
 

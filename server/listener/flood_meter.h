@@ -21,7 +21,7 @@ struct ConnectionCounts {
 class FloodMeter {
  public:
   struct Limits {
-    int64_t streams_max = 1000;       // At a time.
+    int64_t streams_max = 1000;  // At a time.
     int64_t message_bytes_max = 16 << 20;
   };
 

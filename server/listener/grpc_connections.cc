@@ -21,7 +21,8 @@ constexpr int64_t kLookBytes = 64 << 10;
 // so much, and that gRPC does not know in so many ticks, is one of those.
 constexpr int64_t kUnknownBytesMax = 1 << 20;
 constexpr int kUnknownTicksMax = 2;
-// Looking for floods, and listing gRPC's connections, takes one part in so many of the time at most.
+// Looking for floods, and listing gRPC's connections, takes one part in so many of the time at
+// most.
 constexpr int kShareOfTime = 20;
 
 const char* NameOf(FloodMeter::Verdict verdict) {
@@ -44,8 +45,7 @@ absl::StatusOr<std::unique_ptr<GrpcConnections>> GrpcConnections::Open(const Opt
                                                                        Metrics* metrics) {
   absl::StatusOr<std::unique_ptr<Listener>> listener = Listener::Open(options.listener);
   if (!listener.ok()) return listener.status();
-  return absl::WrapUnique(
-      new GrpcConnections(options, *std::move(listener), clock, log, metrics));
+  return absl::WrapUnique(new GrpcConnections(options, *std::move(listener), clock, log, metrics));
 }
 
 GrpcConnections::GrpcConnections(const Options& options, std::unique_ptr<Listener> listener,
@@ -70,8 +70,7 @@ void GrpcConnections::Start(grpc::experimental::ExternalConnectionAcceptor* acce
     metrics_->connections_refused.descriptors.Increment();
     log_->RepeatingEvent(LogLevel::kWarn, "GRPC_CONNECTION_REFUSED",
                          "too many connections for the file descriptors that there may be",
-                         {{"reason", "descriptors"},
-                          {"limit", options_.listener.descriptors_max}});
+                         {{"reason", "descriptors"}, {"limit", options_.listener.descriptors_max}});
   };
   handlers.on_dead_socket = [this](const absl::Status& rebuilt) { OnDeadSocket(rebuilt); };
   handlers.on_tick = [this] { Tick(); };
@@ -174,7 +173,8 @@ void GrpcConnections::LookForFloods(SteadyTime now) {
   for (const auto& [connection, bytes] : busy) {
     absl::optional<ConnectionCounts> counts = ReadChannelzSocket(connection->channelz_id);
     if (!counts.has_value()) {
-      const bool is_over = bytes > kUnknownBytesMax && ++connection->unknown_ticks > kUnknownTicksMax;
+      const bool is_over =
+          bytes > kUnknownBytesMax && ++connection->unknown_ticks > kUnknownTicksMax;
       if (is_over) EndFlood(*connection, FloodMeter::Verdict::kBytes, now);
       continue;
     }

@@ -32,8 +32,8 @@ namespace router {
 // read from it, and does not come back while more arrives, so it is left to the thread of a call
 // queue, and the listener stays able to end it. A connection costs no descriptor and no hook beyond
 // its own: whether it is still open is seen from its socket, what it has brought from the kernel's
-// count of its bytes, and what came of those from gRPC's own counts (channelz), which are asked only
-// about connections that have brought kLookBytes since the last time.
+// count of its bytes, and what came of those from gRPC's own counts (channelz), which are asked
+// only about connections that have brought kLookBytes since the last time.
 class GrpcConnections {
  public:
   struct Options {

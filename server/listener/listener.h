@@ -49,8 +49,8 @@ class Listener {
     std::function<void(int fd, const sockaddr_storage& peer)> on_connection;
     // A connection was closed for want of descriptors.
     std::function<void()> on_refused = [] {};
-    // A socket had stopped listening. OK: another one listens in its place. If not, the next attempt
-    // follows after kTick; called again only when it succeeds.
+    // A socket had stopped listening. OK: another one listens in its place. If not, the next
+    // attempt follows after kTick; called again only when it succeeds.
     std::function<void(const absl::Status& rebuilt)> on_dead_socket = [](const absl::Status&) {};
     // Every kTick or so.
     std::function<void()> on_tick = [] {};

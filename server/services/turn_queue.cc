@@ -8,8 +8,8 @@
 namespace router {
 namespace {
 
-// Room is made by answers to the same client's messages, which are noticed at once where this thread
-// gives them, by other threads, by time, and by other clients that stop publishing.
+// Room is made by answers to the same client's messages, which are noticed at once where this
+// thread gives them, by other threads, by time, and by other clients that stop publishing.
 constexpr std::chrono::milliseconds kRetryInterval{10};
 
 void Remove(const LimitedMessages* messages, std::deque<LimitedMessages*>* from) {
@@ -83,8 +83,7 @@ void TurnQueue::LetIn(ClientLimits::Client* client) {
   Waiting& waiting = found->second;
   while (!waiting.outside.empty()) {
     LimitedMessages* const first = waiting.outside.front();
-    const absl::StatusOr<bool> entered =
-        limits_->Enter(client, first->amount_, /*is_first=*/false);
+    const absl::StatusOr<bool> entered = limits_->Enter(client, first->amount_, /*is_first=*/false);
     if (!entered.ok()) break;
     waiting.outside.pop_front();
     waiting.entered.push_back(first);

@@ -30,9 +30,7 @@ class ClientLimitsTest : public ::testing::Test {
     return error::ReasonOf(limits_.Take(client.get(), messages, bytes));
   }
 
-  void SetRate(int64_t messages_per_second) {
-    limits_.Set({1000, 600, 10, messages_per_second});
-  }
+  void SetRate(int64_t messages_per_second) { limits_.Set({1000, 600, 10, messages_per_second}); }
 
   FakeClock clock_;
   LogCapture capture_;

@@ -132,9 +132,9 @@ TEST_F(ConnectionTableTest, NamesPeersAsGrpcDoes) {
     const char* address;
     absl::string_view peer;
   };
-  for (const Case& test : {Case{"192.0.2.1", "ipv4:192.0.2.1:443"},
-                           Case{"::ffff:192.0.2.1", "ipv4:192.0.2.1:443"},
-                           Case{"2001:db8::1", "ipv6:%5B2001:db8::1%5D:443"}}) {
+  for (const Case& test :
+       {Case{"192.0.2.1", "ipv4:192.0.2.1:443"}, Case{"::ffff:192.0.2.1", "ipv4:192.0.2.1:443"},
+        Case{"2001:db8::1", "ipv6:%5B2001:db8::1%5D:443"}}) {
     ConnectionTable table({0, 0});
     ASSERT_EQ(table.Add(Open()[0], From(test.address, 443), now_), Admission::kOk);
     EXPECT_EQ(table.connections().begin()->second.peer, test.peer);

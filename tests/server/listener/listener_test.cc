@@ -79,8 +79,7 @@ class Client {
   bool IsEnded(absl::Duration patience = kPatience) const {
     pollfd readable = {fd_, POLLIN, 0};
     char byte;
-    return poll(&readable, 1, absl::ToInt64Milliseconds(patience)) == 1 &&
-           read(fd_, &byte, 1) <= 0;
+    return poll(&readable, 1, absl::ToInt64Milliseconds(patience)) == 1 && read(fd_, &byte, 1) <= 0;
   }
 
  private:
