@@ -102,7 +102,7 @@ std::vector<SettingSpec> ServerSettings() {
       Number("grpc_max_connection_age_grace_ms", "grpc", &S::grpc_max_connection_age_grace,
              "300000", {1, 24 * kHourMs},
              "How long after that the calls on the old connection may take."),
-      Number("grpc_flood_ban_ms", "grpc", &S::grpc_flood_ban, "10000", {0, kHourMs},
+      Number("grpc_flood_ban_ms", "grpc", &S::grpc_flood_ban, "60000", {0, kHourMs},
              "How long an address from which a flood came is refused; 0: not at all, as behind a "
              "load balancer that hides addresses."),
       Text("tls_cert_file", "tls", &S::tls_cert_file, "",

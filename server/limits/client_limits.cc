@@ -169,7 +169,7 @@ void ClientLimits::Sweep() {
   absl::erase_if(clients_, [&](auto& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     Client* const client = entry.second.get();
     const bool is_active = client->in_hand_.messages > 0 ||
-                           now - client->entered_at_ < absl::ToChronoNanoseconds(kActiveTime);
+                           now < client->entered_at_ + absl::ToChronoNanoseconds(kActiveTime);
     if (client->is_active_ && !is_active) {
       client->is_active_ = false;
       --active_clients_;

@@ -22,6 +22,7 @@ namespace {
 
 // A table that is full is looked through again no sooner than this.
 constexpr absl::Duration kSweepInterval = absl::Milliseconds(50);
+constexpr size_t kDiscardBytes = 1 << 20;
 
 // The number of the socket behind a descriptor; 0 where there is none.
 uint64_t SocketNumber(int fd) {
@@ -61,7 +62,7 @@ ConnectionTable::Admission ConnectionTable::Add(int fd, const sockaddr_storage& 
   Admission admission = Check(connection.address, now);
   const bool may_be_stale =
       admission == Admission::kTooMany || admission == Admission::kTooManyOfAddress;
-  if (may_be_stale && now - swept_at_ >= absl::ToChronoNanoseconds(kSweepInterval)) {
+  if (may_be_stale && now >= swept_at_ + absl::ToChronoNanoseconds(kSweepInterval)) {
     Sweep(now);
     admission = Check(connection.address, now);
   }
@@ -107,7 +108,11 @@ void ConnectionTable::Shutdown(const Connection& connection) {
   // A descriptor of our own: the other one may be closed, and be something else's, at any moment.
   const int fd = fcntl(connection.fd, F_DUPFD_CLOEXEC, 0);
   if (fd < 0) return;
-  if (SocketNumber(fd) == connection.socket_number) shutdown(fd, SHUT_RDWR);
+  if (SocketNumber(fd) == connection.socket_number && shutdown(fd, SHUT_RDWR) == 0) {
+    // What has come already, and would still be read, is thrown away.
+    while (recv(fd, nullptr, kDiscardBytes, MSG_TRUNC | MSG_DONTWAIT) > 0) {
+    }
+  }
   close(fd);
 }
 

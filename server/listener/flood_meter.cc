@@ -17,13 +17,15 @@ constexpr double kEmptyPerSecond = 100;
 // Large messages may take that long, but whoever sends those does not go on beginning calls.
 constexpr int64_t kFruitlessStreams = 20;
 constexpr int64_t kStreamsPerMessage = 20;
-constexpr int kFruitlessLooksMax = 3;
+constexpr int kFruitlessLooks = 3;
+constexpr std::chrono::milliseconds kFruitlessTime{200};
 // Incomplete messages of so many calls at a time are believed in.
 constexpr int64_t kMessagesAtATime = 8;
 // What is not part of a message: headers, and frames that steer the connection. It may have been
 // parsed when the streams that it opens are not counted yet, hence the second look.
 constexpr int64_t kOverheadBytesMax = 1 << 20;
-constexpr int kOverlongLooksMax = 2;
+constexpr int kOverlongLooks = 2;
+constexpr std::chrono::milliseconds kOverlongTime{100};
 // A connection without any call so far has nothing to say.
 constexpr int64_t kIdleBytesMax = 32 << 10;
 
@@ -32,6 +34,19 @@ double Leak(double level, double inflow, double outflow) {
 }
 
 }  // namespace
+
+void FloodMeter::Streak::Add(bool is_one, SteadyTime now) {
+  if (!is_one) {
+    looks = 0;
+  } else if (++looks == 1) {
+    since = now;
+  }
+}
+
+bool FloodMeter::Streak::Lasts(int looks_min, std::chrono::milliseconds time_min,
+                               SteadyTime now) const {
+  return looks >= looks_min && now - since >= time_min;
+}
 
 FloodMeter::Verdict FloodMeter::Look(const Limits& limits, const ConnectionCounts& counts,
                                      SteadyTime now) {
@@ -49,11 +64,11 @@ FloodMeter::Verdict FloodMeter::Look(const Limits& limits, const ConnectionCount
       Leak(empty_streams_, static_cast<double>(started - messages), kEmptyPerSecond * seconds);
   broken_streams_ = Leak(broken_streams_, static_cast<double>(failed), kBrokenPerSecond * seconds);
   const bool is_fruitless = started >= kFruitlessStreams && messages * kStreamsPerMessage < started;
-  fruitless_looks_ = is_fruitless ? fruitless_looks_ + 1 : 0;
+  fruitless_.Add(is_fruitless, now);
   bytes_since_message_ = messages > 0 ? 0 : bytes_since_message_ + bytes;
 
   if (empty_streams_ > static_cast<double>(limits.streams_max) ||
-      fruitless_looks_ >= kFruitlessLooksMax) {
+      fruitless_.Lasts(kFruitlessLooks, kFruitlessTime, now)) {
     return Verdict::kStreams;
   }
   if (broken_streams_ > kBrokenMax) return Verdict::kResets;
@@ -62,8 +77,8 @@ FloodMeter::Verdict FloodMeter::Look(const Limits& limits, const ConnectionCount
   const int64_t incomplete_messages = std::min(std::max<int64_t>(open, 0), kMessagesAtATime);
   const bool is_overlong =
       bytes_since_message_ > incomplete_messages * limits.message_bytes_max + kOverheadBytesMax;
-  overlong_looks_ = is_overlong ? overlong_looks_ + 1 : 0;
-  if (overlong_looks_ >= kOverlongLooksMax) return Verdict::kBytes;
+  overlong_.Add(is_overlong, now);
+  if (overlong_.Lasts(kOverlongLooks, kOverlongTime, now)) return Verdict::kBytes;
   return Verdict::kNone;
 }
 

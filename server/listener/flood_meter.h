@@ -1,6 +1,7 @@
 #ifndef ROUTER_SERVER_LISTENER_FLOOD_METER_H_
 #define ROUTER_SERVER_LISTENER_FLOOD_METER_H_
 
+#include <chrono>
 #include <cstdint>
 
 #include "server/base/clock.h"
@@ -33,8 +34,8 @@ class FloodMeter {
     kBytes,    // Bytes come, far more than messages can have that are not complete yet.
   };
 
-  // `now` must not be before that of the last call, `counts` not less. Looks should be a tenth of a
-  // second apart or more, and the connection have brought something meanwhile.
+  // `now` must not be before that of the last call, `counts` not less, and the connection have
+  // brought something meanwhile.
   Verdict Look(const Limits& limits, const ConnectionCounts& counts, SteadyTime now);
 
  private:
@@ -42,9 +43,18 @@ class FloodMeter {
   SteadyTime last_time_ = SteadyTime::min();
   double empty_streams_ = 0;   // Begun and without a message; leaks away.
   double broken_streams_ = 0;  // Broken off; leaks away.
-  int fruitless_looks_ = 0;    // In succession.
+  // Since when all looks were such, and how many.
+  struct Streak {
+    SteadyTime since;
+    int looks = 0;
+
+    void Add(bool is_one, SteadyTime now);
+    bool Lasts(int looks_min, std::chrono::milliseconds time_min, SteadyTime now) const;
+  };
+
+  Streak fruitless_;
   int64_t bytes_since_message_ = 0;
-  int overlong_looks_ = 0;  // In succession.
+  Streak overlong_;
 };
 
 }  // namespace router

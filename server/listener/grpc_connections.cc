@@ -1,5 +1,6 @@
 #include "server/listener/grpc_connections.h"
 
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +16,9 @@ namespace router {
 namespace {
 
 constexpr std::chrono::seconds kSweepInterval{1};
+// Between looks for floods; none, but for what kShareOfTime says, while the process is busy.
+constexpr std::chrono::milliseconds kLookInterval{100};
+constexpr double kBusyCores = 0.5;
 // A connection is looked at when it has brought so much since the last look.
 constexpr int64_t kLookBytes = 64 << 10;
 // gRPC gives a connection up and goes on reading, where much has come already: one that has brought
@@ -24,6 +28,13 @@ constexpr int kUnknownTicksMax = 2;
 // Looking for floods, and listing gRPC's connections, takes one part in so many of the time at
 // most.
 constexpr int kShareOfTime = 20;
+
+// CPU time that this process has used.
+std::chrono::nanoseconds CpuTime() {
+  timespec time = {};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
 
 const char* NameOf(FloodMeter::Verdict verdict) {
   switch (verdict) {
@@ -64,6 +75,7 @@ void GrpcConnections::Start(grpc::experimental::ExternalConnectionAcceptor* acce
   acceptor_ = acceptor;
   queue_ = queue;
   channelz_server_ = NewestChannelzServer();
+  ticked_at_ = clock_->SteadyNow();
   Listener::Handlers handlers;
   handlers.on_connection = [this](int fd, const sockaddr_storage& peer) { Accept(fd, peer); };
   handlers.on_refused = [this] {
@@ -150,8 +162,13 @@ void GrpcConnections::OnDeadSocket(const absl::Status& rebuilt) {
 
 void GrpcConnections::Tick() {
   const SteadyTime now = clock_->SteadyNow();
-  if (now >= next_look_) {
+  const std::chrono::nanoseconds cpu_time = CpuTime();
+  const bool is_busy = cpu_time - cpu_time_ > kBusyCores * (now - ticked_at_);
+  cpu_time_ = cpu_time;
+  ticked_at_ = now;
+  if (now >= next_look_ && (is_busy || now >= looked_at_ + kLookInterval)) {
     LookForFloods(now);
+    looked_at_ = now;
     next_look_ = now + kShareOfTime * (clock_->SteadyNow() - now);
   }
   if (now < next_sweep_) return;

@@ -2,6 +2,7 @@
 #define ROUTER_SERVER_LISTENER_GRPC_CONNECTIONS_H_
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -96,7 +97,10 @@ class GrpcConnections {
   // Of the listener's thread.
   int64_t channelz_server_ = 0;
   ConnectionTable table_;
+  SteadyTime ticked_at_ = SteadyTime::min();
+  std::chrono::nanoseconds cpu_time_{0};  // At that tick.
   SteadyTime next_sweep_ = SteadyTime::min();
+  SteadyTime looked_at_ = SteadyTime::min();
   SteadyTime next_look_ = SteadyTime::min();
   SteadyTime next_list_ = SteadyTime::min();
 };

@@ -1,6 +1,7 @@
 """What a good client sees while hostile ones are at work, beside what it sees when all is quiet."""
 
 import contextlib
+import threading
 
 from attackers import FLOODS, attack
 from suite.programs import resident_bytes
@@ -10,23 +11,47 @@ from suite.sample import Sample
 _RATE = 1000
 _MB = 1_000_000
 _STALLED_SUBJECT = "bench.stalled"
-# The three at once: what a router at the edge of a network has to stand.
-_AT_ONCE = (("idle", {"source": "127.0.0.1"}), ("stalled_reader", {}), ("reset_stream", {}))
+
+
+# The flood begins so long after the measurement, so that what it does before it is ended counts.
+_FLOOD_DELAY_S = 1.0
+_SECONDS = 5  # Of a measurement, in units of --seconds: one stall is not to be all there is.
 
 
 def _p99(stand, router):
     """Of a good client; messages to be stored, at a rate that strains nobody."""
-    sample = stand.load_router(router, rate=_RATE, seconds=2 * stand.options.seconds)
+    sample = stand.load_router(router, rate=_RATE, seconds=_SECONDS * stand.options.seconds)
     return Sample(sample.measured["latency_ms"]["p99"], sample.cores, sample.measured)
 
 
-class HostileRow(Row):
-    """`attacks`: kinds with their options, which begin before the measurement and go on during it."""
+@contextlib.contextmanager
+def _delayed_flood(kind, port):
+    """A flood that begins a little later, and ends with the block."""
+    ended = threading.Event()
 
-    def __init__(self, name, title, attacks, target, bytes_target, pairs=None):
+    def run():
+        if not ended.wait(_FLOOD_DELAY_S):
+            with attack(kind, port):
+                ended.wait()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+class HostileRow(Row):
+    """`steady`: attacks, with their options, that are at work when the measurement begins; `flood`:
+    one that begins in it."""
+
+    def __init__(self, name, title, flood, target, bytes_target, steady=(), pairs=None):
         self.name = name
         self.title = title
-        self._attacks = attacks
+        self._flood = flood
+        self._steady = steady
         self._target = target
         self._bytes_target = bytes_target
         self._pairs = pairs
@@ -40,9 +65,10 @@ class HostileRow(Row):
                 router.wait_connected()
                 quiet.append(_p99(stand, router))
                 with contextlib.ExitStack() as stack:
-                    for kind, options in self._attacks:
+                    for kind, options in self._steady:
                         stack.enter_context(attack(kind, router.grpc_port,
                                                    subject=_STALLED_SUBJECT, **options))
+                    stack.enter_context(_delayed_flood(self._flood, router.grpc_port))
                     beside.append(_p99(stand, router))
                     resident.append(Sample(resident_bytes(router.process.pid) / _MB))
             progress(f"{pair + 1}: p99 {beside[-1].value:.2f} ms, quiet {quiet[-1].value:.2f} ms; "
@@ -54,8 +80,10 @@ class HostileRow(Row):
                  [s.value for s in resident], self._bytes_target, unit="MB", figure_unit=" MB")]
 
 
-ROWS = [HostileRow("hostile", "1,000 idle connections, a reset flood and a stalled reader at once",
-                   _AT_ONCE, Target("≤ 3", most=3), Target("≤ 256 MB", most=256))]
-# Each by itself, once, from its very beginning to its ban.
-FLOOD_ROWS = [HostileRow(f"flood_{kind}", f"flood: {kind.replace('_', ' ')}", ((kind, {}),), None,
+# What a router at the edge of a network has to stand, at once.
+ROWS = [HostileRow("hostile", "1,000 idle connections, a stalled reader and a reset flood",
+                   "reset_stream", Target("≤ 3", most=3), Target("≤ 256 MB", most=256),
+                   steady=(("idle", {"source": "127.0.0.1"}), ("stalled_reader", {})), pairs=3)]
+# Each by itself, once, with its very beginning.
+FLOOD_ROWS = [HostileRow(f"flood_{kind}", f"flood: {kind.replace('_', ' ')}", kind, None,
                          Target("≤ 512 MB", most=512), pairs=1) for kind in FLOODS]
