@@ -48,9 +48,9 @@ int64_t NewestChannelzServer() {
   return newest;
 }
 
-std::vector<ChannelzSocket> ListChannelzSockets(int64_t server_id) {
+std::vector<ChannelzSocket> ListChannelzSockets(int64_t server_id, int64_t first_id) {
   std::vector<ChannelzSocket> sockets;
-  const Json listed = Parse(grpc_channelz_get_server_sockets(server_id, 0, kAll));
+  const Json listed = Parse(grpc_channelz_get_server_sockets(server_id, first_id, kAll));
   for (const Json& ref : Member(listed, "socketRef")) {
     // "chttp2 ipv4:127.0.0.1:5000"
     const std::string name = ref.value("name", "");

@@ -19,8 +19,9 @@ struct ChannelzSocket {
 // The server of this process that was built last; 0 where there is none.
 int64_t NewestChannelzServer();
 
-// Its connections, the oldest first. One with TLS is among them after its handshake.
-std::vector<ChannelzSocket> ListChannelzSockets(int64_t server_id);
+// Its connections from this id on, the oldest first. One with TLS is among them after its
+// handshake.
+std::vector<ChannelzSocket> ListChannelzSockets(int64_t server_id, int64_t first_id);
 
 // All but the bytes. Nothing where the connection has been closed.
 absl::optional<ConnectionCounts> ReadChannelzSocket(int64_t id);

@@ -5,10 +5,12 @@
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -51,6 +53,13 @@ std::string PeerName(const sockaddr_storage& peer) {
 
 }  // namespace
 
+ConnectionTable::ConnectionTable(const Limits& limits)
+    : limits_(limits), epoll_fd_(epoll_create1(EPOLL_CLOEXEC)) {}
+
+ConnectionTable::~ConnectionTable() {
+  if (epoll_fd_ >= 0) close(epoll_fd_);
+}
+
 ConnectionTable::Admission ConnectionTable::Add(int fd, const sockaddr_storage& peer,
                                                 SteadyTime now) {
   Forget(fd);  // Whatever had this descriptor has been closed.
@@ -67,6 +76,7 @@ ConnectionTable::Admission ConnectionTable::Add(int fd, const sockaddr_storage& 
     admission = Check(connection.address, now);
   }
   if (admission != Admission::kOk) return admission;
+  Watch(fd, EPOLL_CTL_ADD);
   ++by_address_[connection.address];
   connections_.emplace(fd, std::move(connection));
   return admission;
@@ -104,6 +114,28 @@ void ConnectionTable::Sweep(SteadyTime now) {
   absl::erase_if(bans_, [now](const auto& ban) { return now >= ban.second; });
 }
 
+std::vector<Connection*> ConnectionTable::TakeActive() {
+  std::vector<Connection*> active;
+  std::vector<epoll_event> events(std::max<size_t>(1, connections_.size()));
+  const int count = epoll_wait(epoll_fd_, events.data(), static_cast<int>(events.size()), 0);
+  for (int i = 0; i < count; ++i) {
+    const auto found = connections_.find(events[i].data.fd);
+    if (found != connections_.end()) active.push_back(&found->second);
+  }
+  return active;
+}
+
+void ConnectionTable::KeepActive(const Connection& connection) {
+  Watch(connection.fd, EPOLL_CTL_MOD);
+}
+
+void ConnectionTable::Watch(int fd, int operation) const {
+  epoll_event event = {};
+  event.events = EPOLLIN | EPOLLET;
+  event.data.fd = fd;
+  epoll_ctl(epoll_fd_, operation, fd, &event);
+}
+
 void ConnectionTable::Shutdown(const Connection& connection) {
   // A descriptor of our own: the other one may be closed, and be something else's, at any moment.
   const int fd = fcntl(connection.fd, F_DUPFD_CLOEXEC, 0);
@@ -120,15 +152,15 @@ void ConnectionTable::Ban(const std::string& address, SteadyTime until) {
   if (bans_.size() < kBansMax || bans_.contains(address)) bans_[address] = until;
 }
 
-int64_t ReadBytes(const Connection& connection) {
+ConnectionBytes BytesOf(const Connection& connection) {
   tcp_info info = {};
   socklen_t size = sizeof(info);
   int unread = 0;
   if (!IsOpen(connection) || getsockopt(connection.fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
       ioctl(connection.fd, SIOCINQ, &unread) != 0) {
-    return -1;
+    return {};
   }
-  return static_cast<int64_t>(info.tcpi_bytes_received) - unread;
+  return {static_cast<int64_t>(info.tcpi_bytes_received) - unread, unread};
 }
 
 }  // namespace router

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
@@ -38,7 +39,10 @@ class ConnectionTable {
 
   enum class Admission { kOk, kTooMany, kTooManyOfAddress, kBanned };
 
-  explicit ConnectionTable(const Limits& limits) : limits_(limits) {}
+  explicit ConnectionTable(const Limits& limits);
+  ~ConnectionTable();
+  ConnectionTable(const ConnectionTable&) = delete;
+  ConnectionTable& operator=(const ConnectionTable&) = delete;
 
   // Takes in a connection that has just been accepted, if that is allowed.
   Admission Add(int fd, const sockaddr_storage& peer, SteadyTime now);
@@ -54,6 +58,12 @@ class ConnectionTable {
   static constexpr size_t kBansMax = 10000;
   void Ban(const std::string& address, SteadyTime until);
 
+  // The connections over which something has come since the last call, or that were ended. Costs
+  // nothing for the others. Valid until the next Add or Sweep.
+  std::vector<Connection*> TakeActive();
+  // The next call gives this one again, if there is something to read, new or not.
+  void KeepActive(const Connection& connection);
+
   // As of the last Sweep, and what was added since.
   size_t size() const { return connections_.size(); }
 
@@ -63,16 +73,22 @@ class ConnectionTable {
  private:
   Admission Check(const std::string& address, SteadyTime now) const;
   void Forget(int fd);
+  void Watch(int fd, int operation) const;
 
   const Limits limits_;
+  const int epoll_fd_;  // Watches all of them, and wakes nobody.
   absl::flat_hash_map<int, Connection> connections_;
   absl::flat_hash_map<std::string, int64_t> by_address_;
   absl::flat_hash_map<std::string, SteadyTime> bans_;
   SteadyTime swept_at_ = SteadyTime::min();
 };
 
-// Bytes that have come over a connection and were read from it; -1 where it has been closed.
-int64_t ReadBytes(const Connection& connection);
+// What has come over a connection; nothing where it has been closed.
+struct ConnectionBytes {
+  int64_t read = 0;  // From it, by its owner.
+  int64_t unread = 0;
+};
+ConnectionBytes BytesOf(const Connection& connection);
 
 }  // namespace router
 

@@ -16,7 +16,7 @@ namespace router {
 namespace {
 
 constexpr std::chrono::seconds kSweepInterval{1};
-// Between looks for floods; none, but for what kShareOfTime says, while the process is busy.
+// Between looks for floods; none, but for what kLookShareOfTime says, while the process is busy.
 constexpr std::chrono::milliseconds kLookInterval{100};
 constexpr double kBusyCores = 0.5;
 // A connection is looked at when it has brought so much since the last look.
@@ -25,9 +25,10 @@ constexpr int64_t kLookBytes = 64 << 10;
 // so much, and that gRPC does not know in so many ticks, is one of those.
 constexpr int64_t kUnknownBytesMax = 1 << 20;
 constexpr int kUnknownTicksMax = 2;
-// Looking for floods, and listing gRPC's connections, takes one part in so many of the time at
-// most.
-constexpr int kShareOfTime = 20;
+// Looking for floods takes one part in so many of the time at most, and so does listing all of
+// gRPC's connections.
+constexpr int kLookShareOfTime = 5;
+constexpr int kListShareOfTime = 20;
 
 // CPU time that this process has used.
 std::chrono::nanoseconds CpuTime() {
@@ -169,7 +170,6 @@ void GrpcConnections::Tick() {
   if (now >= next_look_ && (is_busy || now >= looked_at_ + kLookInterval)) {
     LookForFloods(now);
     looked_at_ = now;
-    next_look_ = now + kShareOfTime * (clock_->SteadyNow() - now);
   }
   if (now < next_sweep_) return;
   next_sweep_ = now + kSweepInterval;
@@ -180,14 +180,17 @@ void GrpcConnections::Tick() {
 void GrpcConnections::LookForFloods(SteadyTime now) {
   std::vector<std::pair<Connection*, int64_t>> busy;  // With the bytes read.
   bool has_unknown = false;
-  for (auto& [fd, connection] : table_.connections()) {
-    const int64_t bytes = ReadBytes(connection);
-    if (bytes - connection.looked_bytes < kLookBytes) continue;
-    busy.emplace_back(&connection, bytes);
-    has_unknown = has_unknown || connection.channelz_id == 0;
+  for (Connection* connection : table_.TakeActive()) {
+    const ConnectionBytes bytes = BytesOf(*connection);
+    if (bytes.unread > 0) table_.KeepActive(*connection);
+    if (bytes.read - connection->looked_bytes < kLookBytes) continue;
+    busy.emplace_back(connection, bytes.read);
+    has_unknown = has_unknown || connection->channelz_id == 0;
   }
-  if (has_unknown && now >= next_list_) FindInChannelz(now);
+  next_look_ = now + kLookShareOfTime * (clock_->SteadyNow() - now);
+  if (has_unknown) FindInChannelz(now, /*among_all=*/false);
   for (const auto& [connection, bytes] : busy) {
+    if (connection->channelz_id == 0 && now >= next_list_) FindInChannelz(now, /*among_all=*/true);
     absl::optional<ConnectionCounts> counts = ReadChannelzSocket(connection->channelz_id);
     if (!counts.has_value()) {
       const bool is_over =
@@ -202,16 +205,19 @@ void GrpcConnections::LookForFloods(SteadyTime now) {
   }
 }
 
-void GrpcConnections::FindInChannelz(SteadyTime now) {
+// Ids ascend, so what is new is at the end; one that came late is found by going through all.
+void GrpcConnections::FindInChannelz(SteadyTime now, bool among_all) {
   absl::flat_hash_map<std::string, Connection*> unknown;
   for (auto& [fd, connection] : table_.connections()) {
     if (connection.channelz_id == 0) unknown[connection.peer] = &connection;
   }
-  for (const ChannelzSocket& socket : ListChannelzSockets(channelz_server_)) {
+  const int64_t first_id = among_all ? 0 : last_channelz_id_ + 1;
+  for (const ChannelzSocket& socket : ListChannelzSockets(channelz_server_, first_id)) {
     const auto found = unknown.find(socket.peer);
     if (found != unknown.end()) found->second->channelz_id = socket.id;
+    last_channelz_id_ = std::max(last_channelz_id_, socket.id);
   }
-  next_list_ = now + kShareOfTime * (clock_->SteadyNow() - now);
+  if (among_all) next_list_ = now + kListShareOfTime * (clock_->SteadyNow() - now);
 }
 
 void GrpcConnections::EndFlood(const Connection& connection, FloodMeter::Verdict verdict,

@@ -76,7 +76,7 @@ class GrpcConnections {
   void OnDeadSocket(const absl::Status& rebuilt);
   void Tick();
   void LookForFloods(SteadyTime now);
-  void FindInChannelz(SteadyTime now);
+  void FindInChannelz(SteadyTime now, bool among_all);
   void EndFlood(const Connection& connection, FloodMeter::Verdict verdict, SteadyTime now);
 
   const Options options_;
@@ -96,6 +96,7 @@ class GrpcConnections {
 
   // Of the listener's thread.
   int64_t channelz_server_ = 0;
+  int64_t last_channelz_id_ = 0;  // Of those that were listed.
   ConnectionTable table_;
   SteadyTime ticked_at_ = SteadyTime::min();
   std::chrono::nanoseconds cpu_time_{0};  // At that tick.

@@ -55,7 +55,7 @@ class Listener {
     // Every kTick or so.
     std::function<void()> on_tick = [] {};
   };
-  static constexpr std::chrono::milliseconds kTick{20};
+  static constexpr std::chrono::milliseconds kTick{10};
 
   // Begins to accept, on a thread of its own. Once.
   void Start(Handlers handlers);

@@ -12,8 +12,10 @@ from router.v1 import fault_injection_pb2
 from router.v1 import message_pb2
 from router.v1 import publisher_pb2
 
+from attackers import attack
 from harness.api import RECEIVED, RouterError
 from harness.certificates import LOOPBACK, Authority, Certificate
+from harness.listening import take_port
 from harness.router import Router, binary_path
 from harness.waiting import wait_until
 
@@ -51,6 +53,7 @@ class Story:
         test.router.log.wait_for_event("NATS_RETRY_COMPLETE")
         test.router.log.wait_for_event("OTLP_EXPORT_FAILED", deadline_s=30)
         self._crowd()
+        self._hostile()
         self._second_router()
         self._strangers()
         self._damage()
@@ -115,6 +118,31 @@ class Story:
             for s in self._sockets:
                 s.close()
 
+    def _hostile(self):
+        """A router in small, with a client that floods it, one that wants too much, and a port that is
+        taken away. Its log goes into the first one's."""
+        router = Router(self.test.folder, name="hostile", transport="inproc",
+                        client_max_messages_per_second=1, grpc_flood_ban_ms=60000)
+        self.test.addCleanup(router.close)
+        router.start()
+        message = message_pb2.Message(subject="test.much", payload=b"x")
+        for _ in range(3):
+            with contextlib.suppress(RouterError):
+                router.api.Publish(publisher_pb2.PublishRequest(message=message))
+        router.log.wait_for_event("CLIENT_LIMITED")
+        with attack("reset_unary", router.grpc_port):
+            router.log.wait_for_event("GRPC_FLOOD_ENDED", deadline_s=30)
+        with take_port(router.process.pid, router.grpc_port):
+            router.log.wait_for_event("GRPC_LISTENER_DEAD")
+        router.log.wait_for_event("GRPC_LISTENER_REBUILT")
+        self._keep_log(router)
+        router.close()
+
+    def _keep_log(self, router):
+        with open(os.path.join(self.test.router.folder, f"log.{self.test.router.lives}"),
+                  "ab") as log:
+            log.write(router.log.text().encode())
+
     def _second_router(self):
         """On the same folder: it refuses to start. Its one line goes into the first one's log."""
         router = self.test.router
@@ -159,8 +187,7 @@ class Story:
                 router.log.wait_for_event(f"{what}_{outcome}")
             router.hang_up()
             router.log.wait_for_event(f"CONFIG_{outcome}")
-        with open(os.path.join(test.router.folder, f"log.{test.router.lives}"), "ab") as log:
-            log.write(router.log.text().encode())
+        self._keep_log(router)
         router.close()
 
     def _damage(self):
