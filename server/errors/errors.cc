@@ -172,8 +172,9 @@ absl::Status GuaranteeInvalid(int guarantee) {
 absl::Status PayloadTooLarge(int64_t size_bytes, int64_t size_bytes_max) {
   return Error(StatusCode::kInvalidArgument, "PAYLOAD_TOO_LARGE",
                absl::StrCat("payload and headers (the router's own `Nats-Msg-Id` included) take ",
-                            size_bytes, " bytes, and the broker takes at most ", size_bytes_max,
-                            ": send less, or raise the broker's max_payload"),
+                            size_bytes, " bytes, and at most ", size_bytes_max,
+                            " are taken: send less, or raise publish_max_message_bytes and the "
+                            "broker's max_payload"),
                {{"size_bytes", size_bytes}, {"size_bytes_max", size_bytes_max}})
       .InField("payload");
 }

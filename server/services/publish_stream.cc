@@ -105,13 +105,31 @@ class PublishStream final : public PublishFrameOwner {
 
   // Of the frame that waits: until then no other one is read.
   void OnFrameTurn(PublishFrame*) override {
-    queue_->Publish(waiting_frame_.release());
+    status_ = RenewWaiting();
+    if (status_.ok()) {
+      queue_->Publish(waiting_frame_.release());
+    } else {
+      input_ended_ = true;
+      GiveUpWaiting();
+    }
     Advance();
+  }
+
+  // A frame may wait for hours, and what its caller may do have changed meanwhile.
+  absl::Status RenewWaiting() {
+    if (!caller_.has_value()) return absl::OkStatus();
+    const Grant* const grant = &caller_->grant();
+    absl::Status renewed = context_->access->Renew(*StreamRule(), &*caller_);
+    if (renewed.ok() && &caller_->grant() != grant) {
+      context_->access->RejectSubjects(*caller_, StreamRule()->method, waiting_frame_.get());
+    }
+    return renewed;
   }
 
   void GiveUpWaiting() {
     queue_->turns.Leave(waiting_frame_.get());
     unanswered_messages_ -= static_cast<int64_t>(waiting_frame_->operations().size());
+    unanswered_bytes_ -= waiting_frame_->size_bytes;
     waiting_frame_.reset();
   }
 
