@@ -41,33 +41,51 @@ std::shared_ptr<ClientLimits::Client> ClientLimits::Find(absl::string_view name)
   return found->second;
 }
 
-absl::StatusOr<bool> ClientLimits::Enter(Client* client, Amount amount, bool is_first) {
+absl::StatusOr<bool> ClientLimits::Enter(Client* client, Amount amount) {
   absl::optional<Refusal> refusal;
   {
     absl::MutexLock lock(&mutex_);
-    const SteadyTime now = clock_->SteadyNow();
-    NoteActive(client, now);
-    Refill(client, now);
-    refusal = Check(*client, amount);
-    if (!refusal.has_value()) {
-      client->tokens_ -= static_cast<double>(amount.messages);
-      client->in_hand_.messages += amount.messages;
-      client->in_hand_.bytes += amount.bytes;
-      in_flight_bytes_ += amount.bytes;
-      if (client->waiting_ == 0 && HasTurn(*client)) {
-        BeginTurn(client, amount);
-        return true;
-      }
-      ++client->waiting_;
-      return false;
-    }
+    Prepare(client);
+    const absl::optional<Limit> limit = Check(*client, amount);
+    if (!limit.has_value()) return TakeIn(client, amount);
+    refusal = Refuse(*limit, *client);
   }
-  if (is_first) {
-    refusal->count->Increment();
-    log_->RepeatingEvent(LogLevel::kWarn, "CLIENT_LIMITED", "a client has reached a limit",
-                         {{"client", client->name_}, {"limit", refusal->limit}});
-  }
+  refusal->count->Increment();
+  log_->RepeatingEvent(LogLevel::kWarn, "CLIENT_LIMITED", "a client has reached a limit",
+                       {{"client", client->name_}, {"limit", refusal->setting}});
   return std::move(refusal->error);
+}
+
+absl::optional<bool> ClientLimits::EnterAgain(Client* client, Amount amount) {
+  absl::MutexLock lock(&mutex_);
+  Prepare(client);
+  if (Check(*client, amount).has_value()) return absl::nullopt;
+  return TakeIn(client, amount);
+}
+
+// Notes that it publishes, and gives it what it has saved up since.
+void ClientLimits::Prepare(Client* client) {
+  const SteadyTime now = clock_->SteadyNow();
+  client->entered_at_ = now;
+  if (!client->is_active_) {
+    client->is_active_ = true;
+    ++active_clients_;
+  }
+  Refill(client, now);
+}
+
+// Whether they have their turn.
+bool ClientLimits::TakeIn(Client* client, Amount amount) {
+  client->tokens_ -= static_cast<double>(amount.messages);
+  client->in_hand_.messages += amount.messages;
+  client->in_hand_.bytes += amount.bytes;
+  in_flight_bytes_ += amount.bytes;
+  if (client->waiting_ == 0 && HasTurn(*client)) {
+    BeginTurn(client, amount);
+    return true;
+  }
+  ++client->waiting_;
+  return false;
 }
 
 bool ClientLimits::Start(Client* client, Amount amount) {
@@ -96,34 +114,46 @@ void ClientLimits::Leave(Client* client, Amount amount, bool has_started) {
   }
 }
 
-absl::optional<ClientLimits::Refusal> ClientLimits::Check(const Client& client,
-                                                          Amount amount) const {
+absl::optional<ClientLimits::Limit> ClientLimits::Check(const Client& client, Amount amount) const {
   if (stopped_) return absl::nullopt;
-  LimitExceededCounters& exceeded = metrics_->limits_exceeded;
-  const int64_t rate = limits_.client_messages_per_second;
-  if (rate > 0 && client.tokens_ <= 0) {
-    const double to_make_up_for = 1 - client.tokens_;
-    const absl::Duration wait = absl::Seconds(to_make_up_for / static_cast<double>(rate));
-    return Refusal{"client_max_messages_per_second", &exceeded.client_max_messages_per_second,
-                   error::ClientRateLimited(rate, wait)};
+  if (limits_.client_messages_per_second > 0 && client.tokens_ <= 0) {
+    return Limit::kClientMessagesPerSecond;
   }
   const Amount& in_hand = client.in_hand_;
-  if (const int64_t max = limits_.client_in_flight_messages_max;
-      Exceeds(in_hand.messages, amount.messages, max)) {
-    return Refusal{"client_max_in_flight_messages", &exceeded.client_max_in_flight_messages,
-                   error::ClientInFlightLimited("messages", in_hand.messages, max, kRetryInFlight)};
+  if (Exceeds(in_hand.messages, amount.messages, limits_.client_in_flight_messages_max)) {
+    return Limit::kClientInFlightMessages;
   }
-  if (const int64_t max = limits_.client_in_flight_bytes_max;
-      Exceeds(in_hand.bytes, amount.bytes, max)) {
-    return Refusal{"client_max_in_flight_bytes", &exceeded.client_max_in_flight_bytes,
-                   error::ClientInFlightLimited("bytes", in_hand.bytes, max, kRetryInFlight)};
+  if (Exceeds(in_hand.bytes, amount.bytes, limits_.client_in_flight_bytes_max)) {
+    return Limit::kClientInFlightBytes;
   }
-  if (const int64_t max = limits_.in_flight_bytes_max;
-      Exceeds(in_flight_bytes_, amount.bytes, max)) {
-    return Refusal{"publish_max_in_flight_bytes", &exceeded.publish_max_in_flight_bytes,
-                   error::InFlightLimited(in_flight_bytes_, max, kRetryInFlight)};
+  if (Exceeds(in_flight_bytes_, amount.bytes, limits_.in_flight_bytes_max)) {
+    return Limit::kInFlightBytes;
   }
   return absl::nullopt;
+}
+
+ClientLimits::Refusal ClientLimits::Refuse(Limit limit, const Client& client) const {
+  LimitExceededCounters& exceeded = metrics_->limits_exceeded;
+  switch (limit) {
+    case Limit::kClientMessagesPerSecond: {
+      const int64_t rate = limits_.client_messages_per_second;
+      const absl::Duration wait = absl::Seconds((1 - client.tokens_) / static_cast<double>(rate));
+      return {"client_max_messages_per_second", &exceeded.client_max_messages_per_second,
+              error::ClientRateLimited(rate, wait)};
+    }
+    case Limit::kClientInFlightMessages:
+      return {"client_max_in_flight_messages", &exceeded.client_max_in_flight_messages,
+              error::ClientInFlightLimited("messages", client.in_hand_.messages,
+                                           limits_.client_in_flight_messages_max, kRetryInFlight)};
+    case Limit::kClientInFlightBytes:
+      return {"client_max_in_flight_bytes", &exceeded.client_max_in_flight_bytes,
+              error::ClientInFlightLimited("bytes", client.in_hand_.bytes,
+                                           limits_.client_in_flight_bytes_max, kRetryInFlight)};
+    case Limit::kInFlightBytes:
+      break;
+  }
+  return {"publish_max_in_flight_bytes", &exceeded.publish_max_in_flight_bytes,
+          error::InFlightLimited(in_flight_bytes_, limits_.in_flight_bytes_max, kRetryInFlight)};
 }
 
 // Whoever has less than its share on its way has its turn, however large the next call is: so the
@@ -132,16 +162,9 @@ bool ClientLimits::HasTurn(const Client& client) const {
   if (stopped_) return true;
   const int64_t clients = std::max<int64_t>(active_clients_, 1);
   const int64_t factor = clients == 1 ? kAloneFactor : 1;
-  return client.on_its_way_.messages <
-             std::max<int64_t>(1, limits_.shared_messages_max * factor / clients) &&
-         client.on_its_way_.bytes < limits_.shared_bytes_max * factor / clients;
-}
-
-void ClientLimits::NoteActive(Client* client, SteadyTime now) {
-  client->entered_at_ = now;
-  if (client->is_active_) return;
-  client->is_active_ = true;
-  ++active_clients_;
+  const auto share = [&](int64_t max) { return std::max<int64_t>(1, max * factor / clients); };
+  return client.on_its_way_.messages < share(limits_.shared_messages_max) &&
+         client.on_its_way_.bytes < share(limits_.shared_bytes_max);
 }
 
 // What is not used is saved up for one second.

@@ -69,9 +69,12 @@ class ClientLimits {
   // Takes messages in. True: they may be published now. False: they have to wait for their turn,
   // which is when Start is true. RESOURCE_EXHAUSTED, with the time after which to try again: they
   // are not taken in. A call whose messages come faster than allowed is taken in as a whole, and
-  // the next ones are refused until that is made up for. `is_first`: count and log a refusal.
-  absl::StatusOr<bool> Enter(Client* client, Amount amount, bool is_first = true)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  // the next ones are refused until that is made up for. A refusal is counted and logged.
+  absl::StatusOr<bool> Enter(Client* client, Amount amount) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // The same for messages that Enter has refused. Nothing: they still cannot be taken in, which is
+  // found out cheaply, and neither counted nor logged.
+  absl::optional<bool> EnterAgain(Client* client, Amount amount) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Whether messages that wait may be published now. Ask for those of a client in their order.
   bool Start(Client* client, Amount amount) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -90,17 +93,27 @@ class ClientLimits {
   size_t client_count() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  // By the settings.
+  enum class Limit {
+    kClientMessagesPerSecond,
+    kClientInFlightMessages,
+    kClientInFlightBytes,
+    kInFlightBytes
+  };
   struct Refusal {
-    const char* limit;  // The setting.
+    const char* setting;
     Counter* count;
     absl::Status error;
   };
 
-  absl::optional<Refusal> Check(const Client& client, Amount amount) const
+  void Prepare(Client* client) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The limit that keeps them out, if there is one.
+  absl::optional<Limit> Check(const Client& client, Amount amount) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Refusal Refuse(Limit limit, const Client& client) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool TakeIn(Client* client, Amount amount) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool HasTurn(const Client& client) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   static void BeginTurn(Client* client, Amount amount);
-  void NoteActive(Client* client, SteadyTime now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Refill(Client* client, SteadyTime now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Clock* const clock_;

@@ -1,16 +1,20 @@
 #include "server/services/turn_queue.h"
 
 #include <algorithm>
-#include <chrono>
+#include <cstdint>
 #include <utility>
 #include <vector>
+
+#include <grpc/support/time.h>
+
+#include "absl/types/optional.h"
 
 namespace router {
 namespace {
 
 // Room is made by answers to the same client's messages, which are noticed at once where this
 // thread gives them, by other threads, by time, and by other clients that stop publishing.
-constexpr std::chrono::milliseconds kRetryInterval{10};
+constexpr int64_t kRetryIntervalMs = 10;
 
 void Remove(const LimitedMessages* messages, std::deque<LimitedMessages*>* from) {
   from->erase(std::remove(from->begin(), from->end(), messages), from->end());
@@ -66,7 +70,9 @@ void TurnQueue::OnFreed(bool /*ok*/) {
 
 void TurnQueue::SetAlarm() {
   if (std::exchange(alarm_is_set_, true)) return;
-  alarm_.Set(calls_->get(), std::chrono::system_clock::now() + kRetryInterval, &on_alarm_);
+  // By a clock that nobody sets.
+  const gpr_timespec interval = gpr_time_from_millis(kRetryIntervalMs, GPR_TIMESPAN);
+  alarm_.Set(calls_->get(), gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), interval), &on_alarm_);
 }
 
 void TurnQueue::OnAlarm(bool /*ok*/) {
@@ -83,8 +89,8 @@ void TurnQueue::LetIn(ClientLimits::Client* client) {
   Waiting& waiting = found->second;
   while (!waiting.outside.empty()) {
     LimitedMessages* const first = waiting.outside.front();
-    const absl::StatusOr<bool> entered = limits_->Enter(client, first->amount_, /*is_first=*/false);
-    if (!entered.ok()) break;
+    const absl::optional<bool> entered = limits_->EnterAgain(client, first->amount_);
+    if (!entered.has_value()) break;
     waiting.outside.pop_front();
     waiting.entered.push_back(first);
     first->state_ = *entered ? LimitedMessages::State::kStarted : LimitedMessages::State::kWaiting;

@@ -11,6 +11,7 @@ namespace {
 
 class NoOwner final : public PublishFrameOwner {
   void OnFrameDone(PublishFrame*) override {}
+  void OnFrameTurn(PublishFrame*) override {}
 };
 
 std::unique_ptr<PublishFrame> FrameOf(int messages, size_t payload_bytes) {

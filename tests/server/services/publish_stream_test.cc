@@ -10,9 +10,11 @@
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "gtest/gtest.h"
+#include "server/limits/client_limits.h"
 #include "server/metrics/metrics.h"
 #include "server/services/publisher_service.h"
 #include "tests/server/dispatcher/router_rig.h"
+#include "tests/server/log/log_capture.h"
 
 namespace router {
 namespace {
@@ -46,6 +48,16 @@ std::string Frame(int messages = 1, const std::string& subject = "orders.eu") {
   v1::PublishStreamRequest request;
   for (int i = 0; i < messages; ++i) request.add_messages()->set_subject(subject);
   return request.SerializeAsString();
+}
+
+// So much that they are not reached.
+ClientLimits::Limits LimitsOfTest() {
+  ClientLimits::Limits limits;
+  limits.in_flight_bytes_max = limits.client_in_flight_bytes_max = 1 << 20;
+  limits.client_in_flight_messages_max = 1000;
+  limits.shared_bytes_max = 1 << 20;
+  limits.shared_messages_max = 1000;
+  return limits;
 }
 
 class PublishStreamTest : public ::testing::Test {
@@ -94,7 +106,8 @@ class PublishStreamTest : public ::testing::Test {
   };
 
   PublishStreamTest()
-      : service_({}, &rig_.clock, &rig_.dispatcher, &rig_.transport, nullptr, &metrics_, nullptr) {
+      : service_({}, &rig_.clock, &rig_.dispatcher, &rig_.transport, &limits_, nullptr, &metrics_,
+                 nullptr) {
     grpc::ServerBuilder builder;
     int port = 0;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
@@ -122,6 +135,9 @@ class PublishStreamTest : public ::testing::Test {
 
   RouterRig rig_;
   Metrics metrics_{"test", "test"};
+  LogCapture capture_;
+  Logger log_{{}, &rig_.clock, capture_.AsSink()};
+  ClientLimits limits_{LimitsOfTest(), &rig_.clock, &log_, &metrics_};
   PublisherService service_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<grpc::GenericStub> stub_;
