@@ -413,13 +413,14 @@ void Router::Parts::Stop() {
   }
   if (drainer != nullptr) drainer->SettleRest();
   if (queue != nullptr) queue->Close();
-  if (connections != nullptr) connections->Stop();
+  if (connections != nullptr) connections->StopAccepting();
   if (grpc_server != nullptr) {
     health_service.Stop();
     grpc_server->Shutdown(absl::ToChronoTime(clock->WallNow() + kFlushTimeout));
     publisher_service->Shutdown();
     grpc_server->Wait();
   }
+  if (connections != nullptr) connections->Stop();
   if (exporter != nullptr) exporter->Stop(kExportTimeout);
   if (http != nullptr) http->Stop();
   metrics.SetGaugeProvider(nullptr);

@@ -45,7 +45,7 @@ absl::StatusOr<bool> ClientLimits::Enter(Client* client, Amount amount) {
   absl::optional<Refusal> refusal;
   {
     absl::MutexLock lock(&mutex_);
-    Prepare(client);
+    Refill(client, clock_->SteadyNow());
     const absl::optional<Limit> limit = Check(*client, amount);
     if (!limit.has_value()) return TakeIn(client, amount);
     refusal = Refuse(*limit, *client);
@@ -58,24 +58,18 @@ absl::StatusOr<bool> ClientLimits::Enter(Client* client, Amount amount) {
 
 absl::optional<bool> ClientLimits::EnterAgain(Client* client, Amount amount) {
   absl::MutexLock lock(&mutex_);
-  Prepare(client);
+  Refill(client, clock_->SteadyNow());
   if (Check(*client, amount).has_value()) return absl::nullopt;
   return TakeIn(client, amount);
 }
 
-// Notes that it publishes, and gives it what it has saved up since.
-void ClientLimits::Prepare(Client* client) {
-  const SteadyTime now = clock_->SteadyNow();
-  client->entered_at_ = now;
+// Whether they have their turn.
+bool ClientLimits::TakeIn(Client* client, Amount amount) {
+  client->entered_at_ = clock_->SteadyNow();
   if (!client->is_active_) {
     client->is_active_ = true;
     ++active_clients_;
   }
-  Refill(client, now);
-}
-
-// Whether they have their turn.
-bool ClientLimits::TakeIn(Client* client, Amount amount) {
   client->tokens_ -= static_cast<double>(amount.messages);
   client->in_hand_.messages += amount.messages;
   client->in_hand_.bytes += amount.bytes;
@@ -126,7 +120,10 @@ absl::optional<ClientLimits::Limit> ClientLimits::Check(const Client& client, Am
   if (Exceeds(in_hand.bytes, amount.bytes, limits_.client_in_flight_bytes_max)) {
     return Limit::kClientInFlightBytes;
   }
-  if (Exceeds(in_flight_bytes_, amount.bytes, limits_.in_flight_bytes_max)) {
+  // Where there is no room any more, those have to wait who have more than an even part of it.
+  const int64_t part = limits_.in_flight_bytes_max / std::max<int64_t>(active_clients_, 1);
+  if (Exceeds(in_flight_bytes_, amount.bytes, limits_.in_flight_bytes_max) &&
+      Exceeds(in_hand.bytes, amount.bytes, part)) {
     return Limit::kInFlightBytes;
   }
   return absl::nullopt;

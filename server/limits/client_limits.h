@@ -106,7 +106,6 @@ class ClientLimits {
     absl::Status error;
   };
 
-  void Prepare(Client* client) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The limit that keeps them out, if there is one.
   absl::optional<Limit> Check(const Client& client, Amount amount) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -27,14 +27,14 @@ Json Parse(char* text) {
 
 // 64-bit numbers are strings in JSON made of protobuf, and zeros are left out.
 int64_t Number(const Json& object, const char* name) {
-  const auto found = object.find(name);
+  const auto found = object.is_object() ? object.find(name) : object.end();
   int64_t number = 0;
   if (found == object.end() || !found->is_string()) return 0;
   return absl::SimpleAtoi(found->get_ref<const std::string&>(), &number) ? number : 0;
 }
 
 Json Member(const Json& object, const char* name) {
-  const auto found = object.find(name);
+  const auto found = object.is_object() ? object.find(name) : object.end();
   return found == object.end() ? Json::object() : *found;
 }
 
@@ -53,8 +53,10 @@ std::vector<ChannelzSocket> ListChannelzSockets(int64_t server_id, int64_t first
   const Json listed = Parse(grpc_channelz_get_server_sockets(server_id, first_id, kAll));
   for (const Json& ref : Member(listed, "socketRef")) {
     // "chttp2 ipv4:127.0.0.1:5000"
-    const std::string name = ref.value("name", "");
-    sockets.push_back({name.substr(name.rfind(' ') + 1), Number(ref, "socketId")});
+    const Json name = Member(ref, "name");
+    if (!name.is_string()) continue;
+    const auto& text = name.get_ref<const std::string&>();
+    sockets.push_back({text.substr(text.rfind(' ') + 1), Number(ref, "socketId")});
   }
   return sockets;
 }

@@ -7,7 +7,6 @@
 #include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "server/base/client_address.h"
+#include "server/listener/socket_number.h"
 
 namespace router {
 namespace {
@@ -25,12 +25,6 @@ namespace {
 // A table that is full is looked through again no sooner than this.
 constexpr absl::Duration kSweepInterval = absl::Milliseconds(50);
 constexpr size_t kDiscardBytes = 1 << 20;
-
-// The number of the socket behind a descriptor; 0 where there is none.
-uint64_t SocketNumber(int fd) {
-  struct stat status;
-  return fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode) ? status.st_ino : 0;
-}
 
 bool IsOpen(const Connection& connection) {
   return SocketNumber(connection.fd) == connection.socket_number;
@@ -48,7 +42,8 @@ std::string PeerName(const sockaddr_storage& peer) {
   }
   char text[INET6_ADDRSTRLEN];
   if (inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof(text)) == nullptr) return "";
-  return absl::StrCat("ipv6:%5B", text, "%5D:", ntohs(v6.sin6_port));
+  const std::string scope = v6.sin6_scope_id == 0 ? "" : absl::StrCat("%25", v6.sin6_scope_id);
+  return absl::StrCat("ipv6:%5B", text, scope, "%5D:", ntohs(v6.sin6_port));
 }
 
 }  // namespace

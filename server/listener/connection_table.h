@@ -24,7 +24,6 @@ struct Connection {
   std::string peer;          // As gRPC names it.
   int64_t channelz_id = 0;   // 0: not known yet.
   int64_t looked_bytes = 0;  // Read when it was looked at for the last time.
-  int unknown_ticks = 0;     // At which gRPC did not know it.
   FloodMeter meter;
 };
 
@@ -52,6 +51,9 @@ class ConnectionTable {
 
   // Ends a connection for both sides; its owner will find it ended. Nothing where it is closed.
   static void Shutdown(const Connection& connection);
+
+  // Whether connections can be watched: false where there was no descriptor for that.
+  bool ok() const { return epoll_fd_ >= 0; }
 
   // Takes no more connections from this address for a time. So many addresses at most are kept:
   // beyond them, nobody is banned.

@@ -15,12 +15,18 @@ constexpr double kBrokenMax = 10000;
 constexpr double kEmptyPerSecond = 100;
 // A look is fruitless where so many calls were begun and not one in so many has brought a message.
 // Large messages may take that long, but whoever sends those does not go on beginning calls.
-constexpr int64_t kFruitlessStreams = 20;
+constexpr double kFruitlessStreamsPerSecond = 200;
 constexpr int64_t kStreamsPerMessage = 20;
 constexpr int kFruitlessLooks = 3;
 constexpr std::chrono::milliseconds kFruitlessTime{200};
+// As many calls may be without their message yet, however few the server lets in at a time.
+constexpr int64_t kEmptyMin = 1000;
 // Incomplete messages of so many calls at a time are believed in.
-constexpr int64_t kMessagesAtATime = 8;
+constexpr int64_t kMessagesAtATime = 32;
+// The metadata of each call.
+constexpr int64_t kHeaderBytes = 8 << 10;
+// Pings, and answers to ours, for as long as a connection is idle.
+constexpr double kIdleBytesPerSecond = 1024;
 // What is not part of a message: headers, and frames that steer the connection. It may have been
 // parsed when the streams that it opens are not counted yet, hence the second look.
 constexpr int64_t kOverheadBytesMax = 1 << 20;
@@ -56,30 +62,33 @@ FloodMeter::Verdict FloodMeter::Look(const Limits& limits, const ConnectionCount
   const int64_t started = counts.streams_started - last_.streams_started;
   const int64_t failed = counts.streams_failed - last_.streams_failed;
   const int64_t messages = counts.messages_received - last_.messages_received;
-  const int64_t bytes = counts.received_bytes - last_.received_bytes;
+  const int64_t bytes =
+      std::max<int64_t>(0, counts.received_bytes - last_.received_bytes - started * kHeaderBytes);
   last_ = counts;
   last_time_ = now;
 
   empty_streams_ =
       Leak(empty_streams_, static_cast<double>(started - messages), kEmptyPerSecond * seconds);
   broken_streams_ = Leak(broken_streams_, static_cast<double>(failed), kBrokenPerSecond * seconds);
-  const bool is_fruitless = started >= kFruitlessStreams && messages * kStreamsPerMessage < started;
-  fruitless_.Add(is_fruitless, now);
-  bytes_since_message_ = messages > 0 ? 0 : bytes_since_message_ + bytes;
+  bytes_since_message_ = messages > 0 ? 0
+                                      : Leak(bytes_since_message_, static_cast<double>(bytes),
+                                             kIdleBytesPerSecond * seconds);
+  fruitless_.Add(static_cast<double>(started) > kFruitlessStreamsPerSecond * seconds &&
+                     messages * kStreamsPerMessage < started,
+                 now);
 
-  if (empty_streams_ > static_cast<double>(limits.streams_max) ||
+  if (empty_streams_ > static_cast<double>(std::max(limits.streams_max, kEmptyMin)) ||
       fruitless_.Lasts(kFruitlessLooks, kFruitlessTime, now)) {
     return Verdict::kStreams;
   }
   if (broken_streams_ > kBrokenMax) return Verdict::kResets;
-  if (counts.streams_started == 0 && counts.received_bytes > kIdleBytesMax) return Verdict::kBytes;
+  if (counts.streams_started == 0 && bytes_since_message_ > kIdleBytesMax) return Verdict::kBytes;
   const int64_t open = counts.streams_started - counts.streams_succeeded - counts.streams_failed;
   const int64_t incomplete_messages = std::min(std::max<int64_t>(open, 0), kMessagesAtATime);
-  const bool is_overlong =
-      bytes_since_message_ > incomplete_messages * limits.message_bytes_max + kOverheadBytesMax;
-  overlong_.Add(is_overlong, now);
-  if (overlong_.Lasts(kOverlongLooks, kOverlongTime, now)) return Verdict::kBytes;
-  return Verdict::kNone;
+  const int64_t bytes_max = incomplete_messages * limits.message_bytes_max + kOverheadBytesMax;
+  overlong_.Add(bytes_since_message_ > static_cast<double>(bytes_max), now);
+  if (!overlong_.Lasts(kOverlongLooks, kOverlongTime, now)) return Verdict::kNone;
+  return open > 1 ? Verdict::kUploads : Verdict::kBytes;
 }
 
 }  // namespace router

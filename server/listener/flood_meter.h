@@ -31,7 +31,8 @@ class FloodMeter {
     kNone,     // It is none.
     kStreams,  // Calls are begun, over and over, and bring no message: resets, and header floods.
     kResets,   // Calls bring a message, and most are broken off before they are answered.
-    kBytes,    // Bytes come, far more than messages can have that are not complete yet.
+    kBytes,    // Bytes come that are part of no message.
+    kUploads,  // More messages are incomplete at a time than is believed in.
   };
 
   // `now` must not be before that of the last call, `counts` not less, and the connection have
@@ -53,7 +54,7 @@ class FloodMeter {
   };
 
   Streak fruitless_;
-  int64_t bytes_since_message_ = 0;
+  double bytes_since_message_ = 0;  // Leaks away.
   Streak overlong_;
 };
 

@@ -21,10 +21,6 @@ constexpr std::chrono::milliseconds kLookInterval{100};
 constexpr double kBusyCores = 0.5;
 // A connection is looked at when it has brought so much since the last look.
 constexpr int64_t kLookBytes = 64 << 10;
-// gRPC gives a connection up and goes on reading, where much has come already: one that has brought
-// so much, and that gRPC does not know in so many ticks, is one of those.
-constexpr int64_t kUnknownBytesMax = 1 << 20;
-constexpr int kUnknownTicksMax = 2;
 // Looking for floods takes one part in so many of the time at most, and so does listing all of
 // gRPC's connections.
 constexpr int kLookShareOfTime = 5;
@@ -37,12 +33,19 @@ std::chrono::nanoseconds CpuTime() {
   return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
+// Whether nobody does so who means well. Others may just want too much.
+bool IsHostile(FloodMeter::Verdict verdict) {
+  return verdict == FloodMeter::Verdict::kStreams || verdict == FloodMeter::Verdict::kBytes;
+}
+
 const char* NameOf(FloodMeter::Verdict verdict) {
   switch (verdict) {
     case FloodMeter::Verdict::kStreams:
       return "streams";
     case FloodMeter::Verdict::kResets:
       return "resets";
+    case FloodMeter::Verdict::kUploads:
+      return "uploads";
     case FloodMeter::Verdict::kBytes:
     case FloodMeter::Verdict::kNone:
       break;
@@ -73,7 +76,10 @@ GrpcConnections::~GrpcConnections() { Stop(); }
 
 void GrpcConnections::Start(grpc::experimental::ExternalConnectionAcceptor* acceptor,
                             CallQueue* queue) {
-  acceptor_ = acceptor;
+  {
+    absl::MutexLock lock(&mutex_);
+    acceptor_ = acceptor;
+  }
   queue_ = queue;
   channelz_server_ = NewestChannelzServer();
   ticked_at_ = clock_->SteadyNow();
@@ -90,11 +96,16 @@ void GrpcConnections::Start(grpc::experimental::ExternalConnectionAcceptor* acce
   listener_->Start(std::move(handlers));
 }
 
-void GrpcConnections::Stop() {
-  listener_->Stop();
+void GrpcConnections::StopAccepting() {
   absl::MutexLock lock(&mutex_);
+  acceptor_ = nullptr;
   for (int fd : accepted_) close(fd);
   accepted_.clear();
+}
+
+void GrpcConnections::Stop() {
+  StopAccepting();
+  listener_->Stop();
 }
 
 void GrpcConnections::Accept(int fd, const sockaddr_storage& peer) {
@@ -105,20 +116,26 @@ void GrpcConnections::Accept(int fd, const sockaddr_storage& peer) {
     return Refuse(admission, ClientAddress(peer));
   }
   absl::MutexLock lock(&mutex_);
+  if (acceptor_ == nullptr) {
+    close(fd);
+    return;
+  }
   accepted_.push_back(fd);
   if (accepted_.size() == 1) queue_->Post(&hand_over_);
 }
 
 void GrpcConnections::HandOver(bool /*ok*/) {
   std::vector<int> accepted;
+  grpc::experimental::ExternalConnectionAcceptor* acceptor = nullptr;
   {
     absl::MutexLock lock(&mutex_);
     accepted.swap(accepted_);
+    acceptor = acceptor_;
   }
   for (int fd : accepted) {
     grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
     connection.fd = fd;
-    acceptor_->HandleNewConnection(&connection);
+    acceptor->HandleNewConnection(&connection);
   }
 }
 
@@ -187,22 +204,17 @@ void GrpcConnections::LookForFloods(SteadyTime now) {
     busy.emplace_back(connection, bytes.read);
     has_unknown = has_unknown || connection->channelz_id == 0;
   }
-  next_look_ = now + kLookShareOfTime * (clock_->SteadyNow() - now);
   if (has_unknown) FindInChannelz(now, /*among_all=*/false);
   for (const auto& [connection, bytes] : busy) {
     if (connection->channelz_id == 0 && now >= next_list_) FindInChannelz(now, /*among_all=*/true);
     absl::optional<ConnectionCounts> counts = ReadChannelzSocket(connection->channelz_id);
-    if (!counts.has_value()) {
-      const bool is_over =
-          bytes > kUnknownBytesMax && ++connection->unknown_ticks > kUnknownTicksMax;
-      if (is_over) EndFlood(*connection, FloodMeter::Verdict::kBytes, now);
-      continue;
-    }
+    if (!counts.has_value()) continue;
     connection->looked_bytes = bytes;
     counts->received_bytes = bytes;
     const FloodMeter::Verdict verdict = connection->meter.Look(options_.flood, *counts, now);
     if (verdict != FloodMeter::Verdict::kNone) EndFlood(*connection, verdict, now);
   }
+  next_look_ = now + kLookShareOfTime * (clock_->SteadyNow() - now);
 }
 
 // Ids ascend, so what is new is at the end; one that came late is found by going through all.
@@ -223,15 +235,16 @@ void GrpcConnections::FindInChannelz(SteadyTime now, bool among_all) {
 void GrpcConnections::EndFlood(const Connection& connection, FloodMeter::Verdict verdict,
                                SteadyTime now) {
   ConnectionTable::Shutdown(connection);
-  if (options_.flood_ban > absl::ZeroDuration()) {
-    table_.Ban(connection.address, now + absl::ToChronoNanoseconds(options_.flood_ban));
+  const absl::Duration ban = IsHostile(verdict) ? options_.flood_ban : absl::ZeroDuration();
+  if (ban > absl::ZeroDuration()) {
+    table_.Ban(connection.address, now + absl::ToChronoNanoseconds(ban));
   }
   metrics_->floods_ended_total.Increment();
   log_->RepeatingEvent(LogLevel::kWarn, "GRPC_FLOOD_ENDED",
                        "a connection made work and brought no messages, and was ended",
                        {{"kind", NameOf(verdict)},
                         {"address", connection.address},
-                        {"ban_ms", absl::ToInt64Milliseconds(options_.flood_ban)}});
+                        {"ban_ms", absl::ToInt64Milliseconds(ban)}});
 }
 
 }  // namespace router

@@ -50,12 +50,15 @@ class GrpcConnections {
   ~GrpcConnections();
 
   // Begins to accept, for the server of this process that was built last. Once. `acceptor` is that
-  // server's, `queue` one of its call queues; both are borrowed until Stop.
+  // server's, `queue` one of its call queues; both are borrowed until StopAccepting.
   void Start(grpc::experimental::ExternalConnectionAcceptor* acceptor, CallQueue* queue)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Accepts nothing any more, and looks after what is open no longer. Call before the server is
-  // shut down.
+  // Hands over nothing any more: what comes is closed. Call before the server is shut down.
+  void StopAccepting() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Looks after what is open no longer. Call after the server was shut down: a flood may keep its
+  // threads busy for as long as nobody ends it.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
   int port() const { return listener_->port(); }
@@ -86,12 +89,12 @@ class GrpcConnections {
   const std::unique_ptr<Listener> listener_;
   std::atomic<int64_t> count_{0};
 
-  // Set by Start.
-  grpc::experimental::ExternalConnectionAcceptor* acceptor_ = nullptr;
-  CallQueue* queue_ = nullptr;
+  CallQueue* queue_ = nullptr;  // Set by Start.
   MemberTag<GrpcConnections> hand_over_{this, &GrpcConnections::HandOver};
 
   absl::Mutex mutex_;
+  // Null: nothing is handed over.
+  grpc::experimental::ExternalConnectionAcceptor* acceptor_ ABSL_GUARDED_BY(mutex_) = nullptr;
   std::vector<int> accepted_ ABSL_GUARDED_BY(mutex_);  // Not handed over yet.
 
   // Of the listener's thread.

@@ -20,6 +20,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "server/listener/socket_number.h"
 
 namespace router {
 namespace {
@@ -149,6 +150,7 @@ absl::Status Listener::Listen(const std::string& address) {
       continue;
     }
     socket.fd = *listening;
+    socket.number = SocketNumber(socket.fd);
     port_ = PortOf(*listening);
     SetPort(&socket.address, port_);
     sockets_.push_back(socket);
@@ -180,8 +182,10 @@ void Listener::Run() {
     // Those that are dead are passed over: poll ignores negative descriptors.
     polled.assign({{stop_fd_, POLLIN, 0}});
     for (const Socket& socket : sockets_) polled.push_back({socket.fd, POLLIN, 0});
+    const bool has_tick = handlers_.on_tick != nullptr || !is_listening_;
     // Without descriptors, the sockets stay readable: only time helps.
-    poll(polled.data(), starved ? 1 : polled.size(), starved ? kPauseMillis : kTickMillis);
+    poll(polled.data(), starved ? 1 : polled.size(),
+         starved ? kPauseMillis : (has_tick ? kTickMillis : -1));
     if (polled[0].revents != 0) return;
     starved = false;
     bool has_dead = !is_listening_;
@@ -191,7 +195,7 @@ void Listener::Run() {
       starved = !AcceptAll(socket.fd) || starved;
     }
     if (has_dead) ReplaceDeadSockets();
-    if (SteadyClock::now() < next_tick) continue;
+    if (handlers_.on_tick == nullptr || SteadyClock::now() < next_tick) continue;
     handlers_.on_tick();
     next_tick = SteadyClock::now() + kTick;
   }
@@ -202,10 +206,15 @@ void Listener::ReplaceDeadSockets() {
   for (Socket& socket : sockets_) {
     if (socket.fd >= 0 && IsListening(socket.fd)) continue;
     const bool is_news = socket.fd >= 0;
-    if (is_news) close(std::exchange(socket.fd, -1));
+    // The descriptor may be something else's by now.
+    if (is_news && SocketNumber(socket.fd) == socket.number) close(socket.fd);
+    socket.fd = -1;
     const absl::StatusOr<int> listening =
         ListenAt(socket.address, socket.address_size, socket.v6_only);
-    if (listening.ok()) socket.fd = *listening;
+    if (listening.ok()) {
+      socket.fd = *listening;
+      socket.number = SocketNumber(socket.fd);
+    }
     all_listen = all_listen && listening.ok();
     is_listening_ = all_listen;
     if (is_news || listening.ok()) handlers_.on_dead_socket(listening.status());

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -52,8 +53,8 @@ class Listener {
     // A socket had stopped listening. OK: another one listens in its place. If not, the next
     // attempt follows after kTick; called again only when it succeeds.
     std::function<void(const absl::Status& rebuilt)> on_dead_socket = [](const absl::Status&) {};
-    // Every kTick or so.
-    std::function<void()> on_tick = [] {};
+    // Every kTick or so. Null: the thread sleeps while nothing happens.
+    std::function<void()> on_tick = nullptr;
   };
   static constexpr std::chrono::milliseconds kTick{10};
 
@@ -70,7 +71,8 @@ class Listener {
 
  private:
   struct Socket {
-    int fd = -1;  // -1: it is dead, and could not be replaced yet.
+    int fd = -1;          // -1: it is dead, and could not be replaced yet.
+    uint64_t number = 0;  // SocketNumber.
     sockaddr_storage address = {};
     socklen_t address_size = 0;
     bool v6_only = false;

@@ -165,7 +165,11 @@ class UnaryCall final : public PublishBatch, private LimitedMessages {
         queue_->turns.Enter(this, FindClient(*context_, rpc_->server_context, caller_),
                             {count, static_cast<int64_t>(request_.ByteSizeLong())});
     has_entered_ = entered.ok();
-    if (entered.ok()) *has_turn = *entered;
+    if (entered.ok()) {
+      *has_turn = *entered;
+    } else {
+      queue_->turns.Leave(this);
+    }
     return entered.status();
   }
 

@@ -1,6 +1,5 @@
 #include "server/services/turn_queue.h"
 
-#include <algorithm>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -15,10 +14,6 @@ namespace {
 // Room is made by answers to the same client's messages, which are noticed at once where this
 // thread gives them, by other threads, by time, and by other clients that stop publishing.
 constexpr int64_t kRetryIntervalMs = 10;
-
-void Remove(const LimitedMessages* messages, std::deque<LimitedMessages*>* from) {
-  from->erase(std::remove(from->begin(), from->end(), messages), from->end());
-}
 
 }  // namespace
 
@@ -39,12 +34,22 @@ absl::StatusOr<bool> TurnQueue::Enter(LimitedMessages* messages,
 void TurnQueue::Wait(LimitedMessages* messages) {
   Waiting& waiting = waiting_[messages->client_.get()];
   const bool is_outside = messages->state_ == LimitedMessages::State::kOutside;
-  (is_outside ? waiting.outside : waiting.entered).push_back(messages);
+  Put(messages, is_outside ? &waiting.outside : &waiting.entered);
   SetAlarm();
 }
 
+void TurnQueue::Put(LimitedMessages* messages, LimitedMessages::List* list) {
+  messages->list_ = list;
+  messages->place_ = list->insert(list->end(), messages);
+}
+
+void TurnQueue::Take(LimitedMessages* messages) {
+  std::exchange(messages->list_, nullptr)->erase(messages->place_);
+}
+
 void TurnQueue::Leave(LimitedMessages* messages) {
-  ClientLimits::Client* const client = messages->client_.get();
+  const std::shared_ptr<ClientLimits::Client> kept = std::move(messages->client_);
+  ClientLimits::Client* const client = kept.get();
   const LimitedMessages::State state =
       std::exchange(messages->state_, LimitedMessages::State::kOutside);
   const bool has_started = state == LimitedMessages::State::kStarted;
@@ -54,10 +59,7 @@ void TurnQueue::Leave(LimitedMessages* messages) {
   if (!calls_->IsThisThread()) return;
   const auto found = waiting_.find(client);
   if (found == waiting_.end()) return;
-  if (!has_started) {
-    Remove(messages, &found->second.entered);
-    Remove(messages, &found->second.outside);
-  }
+  if (messages->list_ != nullptr) Take(messages);
   if (freed_.empty()) calls_->AtEndOfRound(&on_freed_);
   freed_.insert(client);
 }
@@ -91,8 +93,8 @@ void TurnQueue::LetIn(ClientLimits::Client* client) {
     LimitedMessages* const first = waiting.outside.front();
     const absl::optional<bool> entered = limits_->EnterAgain(client, first->amount_);
     if (!entered.has_value()) break;
-    waiting.outside.pop_front();
-    waiting.entered.push_back(first);
+    Take(first);
+    Put(first, &waiting.entered);
     first->state_ = *entered ? LimitedMessages::State::kStarted : LimitedMessages::State::kWaiting;
   }
   std::vector<LimitedMessages*> started;
@@ -102,7 +104,7 @@ void TurnQueue::LetIn(ClientLimits::Client* client) {
       if (!limits_->Start(client, first->amount_)) break;
       first->state_ = LimitedMessages::State::kStarted;
     }
-    waiting.entered.pop_front();
+    Take(first);
     started.push_back(first);
   }
   if (waiting.entered.empty() && waiting.outside.empty()) waiting_.erase(found);

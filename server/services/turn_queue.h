@@ -1,13 +1,13 @@
 #ifndef ROUTER_SERVER_SERVICES_TURN_QUEUE_H_
 #define ROUTER_SERVER_SERVICES_TURN_QUEUE_H_
 
-#include <deque>
+#include <list>
 #include <memory>
 
 #include <grpcpp/alarm.h>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/container/node_hash_map.h"
 #include "absl/status/statusor.h"
 #include "server/limits/client_limits.h"
 #include "server/services/call_queue.h"
@@ -27,10 +27,13 @@ class LimitedMessages {
   friend class TurnQueue;
 
   enum class State { kOutside, kWaiting, kStarted };
+  using List = std::list<LimitedMessages*>;
 
   std::shared_ptr<ClientLimits::Client> client_;
   ClientLimits::Amount amount_;
   State state_ = State::kOutside;
+  List* list_ = nullptr;  // Of the queue, while it waits there, and its place in it.
+  List::iterator place_;
 };
 
 // Lets messages in as their client's limits allow, and keeps those that have to wait, in their
@@ -57,18 +60,20 @@ class TurnQueue {
   // Of one client. Those that were let in have their turn in their order; the others are let in as
   // soon as they can be, so that nobody waits for somebody who cannot go on.
   struct Waiting {
-    std::deque<LimitedMessages*> entered;
-    std::deque<LimitedMessages*> outside;
+    LimitedMessages::List entered;
+    LimitedMessages::List outside;
   };
 
   void SetAlarm();
   void OnAlarm(bool ok);
   void OnFreed(bool ok);
   void LetIn(ClientLimits::Client* client);
+  static void Put(LimitedMessages* messages, LimitedMessages::List* list);
+  static void Take(LimitedMessages* messages);
 
   ClientLimits* const limits_;
   CallQueue* const calls_;
-  absl::flat_hash_map<ClientLimits::Client*, Waiting> waiting_;
+  absl::node_hash_map<ClientLimits::Client*, Waiting> waiting_;
   // Clients of whose messages some were answered in this round of the queue.
   absl::flat_hash_set<ClientLimits::Client*> freed_;
   MemberTag<TurnQueue> on_freed_{this, &TurnQueue::OnFreed};

@@ -78,6 +78,7 @@ class FloodTest(RouterTestCase):
             for _ in range(500):
                 self.publish()
         self.assertEqual(self.floods_ended(), 0)
+        self.router.wait_for_metric("router_clients", 0)  # Nobody publishes any more.
 
 
 if __name__ == "__main__":

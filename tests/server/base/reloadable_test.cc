@@ -86,11 +86,11 @@ TEST_F(ReloadableTest, IsStaleWhileItsFilesCannotBeUsed) {
   folder_.Write("a", "bad!");
   EXPECT_FALSE(text_.is_stale()) << "nobody has looked yet";
   for (int i = 0; i < 2; ++i) {
-    text_.Poll(false, &error_);
+    text_.Poll(&error_);
     EXPECT_TRUE(text_.is_stale()) << "also where it is not said again";
   }
   folder_.Write("a", "good");
-  text_.Poll(false, &error_);
+  text_.Poll(&error_);
   EXPECT_FALSE(text_.is_stale());
 }
 
@@ -98,10 +98,10 @@ TEST_F(ReloadableTest, IsNotStaleOnceTheOldFileIsBack) {
   ASSERT_TRUE(text_.Load().ok());
   std::filesystem::rename(folder_.File("a"), folder_.File("kept"));
   folder_.Write("a", "bad!");
-  text_.Poll(false, &error_);
+  text_.Poll(&error_);
   ASSERT_TRUE(text_.is_stale());
   std::filesystem::rename(folder_.File("kept"), folder_.File("a"));
-  text_.Poll(false, &error_);
+  text_.Poll(&error_);
   EXPECT_FALSE(text_.is_stale());
 }
 

@@ -67,8 +67,16 @@ TEST_F(ClientLimitsTest, LimitsBytesOfOneClientAndOfAll) {
   EXPECT_EQ(ReasonOfEnter(a_, {1, 600}), "");
   EXPECT_EQ(ReasonOfEnter(a_, {1, 1}), "CLIENT_IN_FLIGHT_LIMIT");
   EXPECT_EQ(ReasonOfEnter(b_, {1, 400}), "");
-  EXPECT_EQ(ReasonOfEnter(b_, {1, 1}), "IN_FLIGHT_LIMIT");
+  EXPECT_EQ(ReasonOfEnter(b_, {1, 101}), "IN_FLIGHT_LIMIT");
   EXPECT_EQ(limits_.in_flight_bytes(), 1000);
+}
+
+TEST_F(ClientLimitsTest, WhoHasLessThanAnEvenPartIsNotRefusedForWhatOthersHave) {
+  ASSERT_EQ(ReasonOfEnter(a_, {1, 600}), "");
+  ASSERT_EQ(ReasonOfEnter(b_, {1, 400}), "");
+  const ClientPtr c = limits_.Find("c");
+  EXPECT_EQ(ReasonOfEnter(c, {1, 300}), "");
+  EXPECT_EQ(ReasonOfEnter(c, {1, 34}), "IN_FLIGHT_LIMIT");  // More than a third of all.
 }
 
 TEST_F(ClientLimitsTest, WhatIsAnsweredMakesRoom) {

@@ -54,13 +54,34 @@ TEST_F(FloodMeterTest, StreamOfManyMessagesIsNone) {
 }
 
 TEST_F(FloodMeterTest, LargeMessagesOverASlowLineAreNone) {
-  EXPECT_EQ(Bring(Counts(kMib, 8, 0, 0, 0)), Verdict::kNone);
-  EXPECT_EQ(BringFor(10, Counts(kMib, 0, 0, 0, 0)), Verdict::kNone);
+  EXPECT_EQ(Bring(Counts(kMib, 10, 0, 0, 0)), Verdict::kNone);
+  EXPECT_EQ(BringFor(15, Counts(kMib, 0, 0, 0, 0)), Verdict::kNone);
+}
+
+TEST_F(FloodMeterTest, MoreIncompleteMessagesThanAnybodyNeeds) {
+  EXPECT_EQ(Bring(Counts(kMib, 100, 0, 0, 0)), Verdict::kNone);
+  EXPECT_EQ(BringFor(60, Counts(20 * kMib, 0, 0, 0, 0)), Verdict::kUploads);
+  EXPECT_LE(counts_.received_bytes, (32 * 16 + 4 * 20) * kMib);
 }
 
 TEST_F(FloodMeterTest, ManyUploadsAtATimeAreNone) {
   EXPECT_EQ(Bring(Counts(4 * kMib, 900, 0, 0, 0)), Verdict::kNone);
   EXPECT_EQ(BringFor(1, Counts(4 * kMib, 0, 0, 0, 10)), Verdict::kNone);
+}
+
+TEST_F(FloodMeterTest, CallsThatAreRefusedNowAndThenAreNone) {
+  // An expired token, which opens a stream twice a second for an hour.
+  for (int i = 0; i < 3600; ++i) {
+    now_ += std::chrono::seconds(20);
+    ASSERT_EQ(Bring(Counts(64000, 40, 40, 0, 0)), Verdict::kNone);
+  }
+}
+
+TEST_F(FloodMeterTest, AnIdleConnectionThatPingsForDaysIsNone) {
+  for (int i = 0; i < 100000; ++i) {
+    now_ += std::chrono::seconds(10);
+    ASSERT_EQ(Bring(Counts(100, 0, 0, 0, 0)), Verdict::kNone);
+  }
 }
 
 TEST_F(FloodMeterTest, DeadlinesThatPassAreNone) {
@@ -100,6 +121,12 @@ TEST_F(FloodMeterTest, BytesThatAreNoMessage) {
 TEST_F(FloodMeterTest, BytesOfNoCallAtAll) {
   EXPECT_EQ(Bring(Counts(20000, 0, 0, 0, 0)), Verdict::kNone);
   EXPECT_EQ(Bring(Counts(20000, 0, 0, 0, 0)), Verdict::kBytes);
+}
+
+TEST_F(FloodMeterTest, FewCallsAtATimeDoNotMakeASmallBurstAFlood) {
+  counts_.streams_started = 500;
+  now_ += std::chrono::milliseconds(100);
+  EXPECT_EQ(meter_.Look({1, 16 * kMib}, counts_, now_), Verdict::kNone);
 }
 
 }  // namespace
