@@ -72,6 +72,14 @@ class FloodTest(RouterTestCase):
         wait_until(lambda: self.router.metric("router_grpc_connections") < 10,
                    "closed connections are noticed")
 
+    def test_a_stop_in_the_middle_of_a_flood_ends(self):
+        # Without a ban the next connection is there at once.
+        self.start(grpc_flood_ban_ms=0)
+        with attack("reset_stream", self.router.grpc_port), attack(
+                "continuation", self.router.grpc_port, source="127.0.0.3"):
+            wait_until(lambda: self.floods_ended() >= 2, "floods are under way", 20)
+            self.assertEqual(self.router.terminate(), 0)
+
     def test_many_good_calls_are_no_flood(self):
         self.start()
         with attack("stalled_reader", self.router.grpc_port):
