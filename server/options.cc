@@ -227,7 +227,9 @@ GrpcConnections::Options GrpcConnectionsOptionsOf(const Settings& settings) {
 
 void ApplyGrpcLimits(const Settings& settings, grpc::ServerBuilder* builder) {
   // Administration is synchronous: a call holds a thread.
-  builder->SetResourceQuota(grpc::ResourceQuota("router").SetMaxThreads(kAdminThreadsMax));
+  builder->SetResourceQuota(grpc::ResourceQuota("router")
+                                .SetMaxThreads(kAdminThreadsMax)
+                                .Resize(static_cast<size_t>(settings.grpc_max_memory_bytes)));
   builder->SetMaxReceiveMessageSize(static_cast<int>(settings.grpc_max_receive_bytes));
   builder->AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE,
                               static_cast<int>(settings.grpc_max_metadata_bytes));

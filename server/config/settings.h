@@ -25,6 +25,7 @@ struct Settings {
   int64_t grpc_max_receive_bytes = 0;
   int64_t grpc_max_metadata_bytes = 0;
   int64_t grpc_max_concurrent_streams = 0;
+  int64_t grpc_max_memory_bytes = 0;
   int64_t grpc_max_connections = 0;              // 0: no limit.
   int64_t grpc_max_connections_per_address = 0;  // 0: no limit.
   absl::Duration grpc_max_connection_age;        // Zero: no limit.

@@ -90,6 +90,10 @@ std::vector<SettingSpec> ServerSettings() {
              "Most metadata in one call."),
       Number("grpc_max_concurrent_streams", "grpc", &S::grpc_max_concurrent_streams, "1000",
              {1, kMillion}, "Most calls at a time on one connection."),
+      Number("grpc_max_memory_bytes", "grpc", &S::grpc_max_memory_bytes, "512MiB",
+             {16 * kMib, 64 * kGib},
+             "Most memory for connections, and for calls until their message is complete; beyond it "
+             "less is read, and calls are broken off."),
       Number("grpc_max_connections", "grpc", &S::grpc_max_connections, "10000", {0, kMillion},
              "Most connections; 0: as many as there are file descriptors for."),
       Number("grpc_max_connections_per_address", "grpc", &S::grpc_max_connections_per_address,

@@ -9,6 +9,7 @@ many bytes it got rid of.
 """
 
 import argparse
+import contextlib
 import itertools
 import json
 import os
@@ -174,32 +175,65 @@ def stalled_reader(address, source, subject, stop):
     with socket.create_connection(address, 10, source) as connection:
         connection.sendall(http2.PREFACE + http2.settings((http2.INITIAL_WINDOW_SIZE, 0))
                            + http2.call(STREAM, 1))
-        frames = http2.FrameReader(connection)
-        room = http2.Room(65535)
+        frames, rooms = http2.FrameReader(connection), http2.Rooms(65535)
+        rooms.open(1, 1 << 62)
         stalled_for, has_begun = 0, False
         while not stop.is_set():
-            stalled_for = 0 if room.has(len(messages) + 5) else stalled_for + 1
+            # One frame at a time, whole; what a frame may not have is left.
+            if rooms.has(1, len(messages) + 5):
+                stalled_for = 0
+                rooms.take(1, len(messages) + 5)
+                connection.sendall(data)
+                continue
+            stalled_for += 1
             if stalled_for == 5 and not has_begun:
                 has_begun = True
                 print("begun", flush=True)
-            while room.has(len(messages) + 5):
-                connection.sendall(data)
-                room.take(len(messages) + 5)
             readable, _, _ = select.select([connection], [], [], 0.1)
             if readable:
                 for kind, flags, stream, payload in frames.read():
                     if kind == http2.SETTINGS and not flags & http2.ACK:
                         connection.sendall(http2.frame(http2.SETTINGS, http2.ACK, 0))
-                        room.set_initial(payload)
+                        rooms.set_initial(payload)
                     elif kind == http2.PING and not flags & http2.ACK:
                         connection.sendall(http2.frame(http2.PING, http2.ACK, 0, payload))
                     elif kind == http2.WINDOW_UPDATE:
-                        room.give(stream, payload)
+                        rooms.give(stream, payload)
+
+
+def incomplete_messages(address, source, stop):
+    """400 calls, each of which lacks the end of a message that is nearly as large as it may be."""
+    size = 15_900_000
+    prefix = b"\0" + size.to_bytes(4, "big")
+    with socket.create_connection(address, 10, source) as connection:
+        connection.sendall(http2.hello())
+        frames, rooms = http2.FrameReader(connection), http2.Rooms(65535)
+        for stream in range(1, 801, 2):
+            connection.sendall(http2.call(PUBLISH, stream))
+            rooms.open(stream, size)
+        print("begun", flush=True)
+        connection.setblocking(False)
+        rest = b""
+        while not stop.is_set():
+            for stream, first, count in rooms.share(16384) if not rest else ():
+                data = (prefix if first else b"") + b"x" * count
+                rest += http2.frame(http2.DATA, 0, stream, data[:count])
+            readable, writable, _ = select.select([connection], [connection] if rest else [], [],
+                                                  0.1)
+            if writable:
+                rest = rest[connection.send(rest):]
+            for kind, flags, stream, payload in frames.read() if readable else ():
+                if kind == http2.SETTINGS and not flags & http2.ACK:
+                    rooms.set_initial(payload)
+                elif kind == http2.WINDOW_UPDATE:
+                    rooms.give(stream, payload)
+                elif kind == http2.RST_STREAM:
+                    rooms.close(stream)
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("kind", choices=[*FLOODS, "idle", "stalled_reader"])
+    parser.add_argument("kind", choices=[*FLOODS, "idle", "stalled_reader", "incomplete_messages"])
     parser.add_argument("port", type=int)
     parser.add_argument("--source", default="127.0.0.1")
     parser.add_argument("--subject", default="test.stalled")
@@ -213,6 +247,9 @@ def main():
         idle(address, source, stop)
     elif options.kind == "stalled_reader":
         stalled_reader(address, source, options.subject, stop)
+    elif options.kind == "incomplete_messages":
+        with contextlib.suppress(OSError):  # That the router ends it is as good.
+            incomplete_messages(address, source, stop)
     else:
         flood = Flood(FLOODS[options.kind], address, source, stop)
         flood.run()

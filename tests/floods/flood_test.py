@@ -72,6 +72,16 @@ class FloodTest(RouterTestCase):
         wait_until(lambda: self.router.metric("router_grpc_connections") < 10,
                    "closed connections are noticed")
 
+    def test_messages_that_are_never_complete_take_no_more_memory_than_they_may(self):
+        self.start(grpc_max_memory_bytes=128 << 20, grpc_flood_ban_ms=0)
+        before = self.router.resident_bytes()
+        begun = time.monotonic()
+        with attack("incomplete_messages", self.router.grpc_port):
+            while time.monotonic() - begun < 4:
+                self.publish()
+                self.assertLess(self.router.resident_bytes() - before, 200 << 20)
+        self.assertGreater(self.router.resident_bytes() - before, 60 << 20)
+
     def test_a_stop_in_the_middle_of_a_flood_ends(self):
         # Without a ban the next connection is there at once.
         self.start(grpc_flood_ban_ms=0)

@@ -91,33 +91,51 @@ class FrameReader:
         return frames
 
 
-class Room:
-    """Bytes that may be sent on one stream and its connection."""
+class Rooms:
+    """What may be sent: on a connection, and on its streams, each of which has so much to send."""
 
     def __init__(self, initial):
         self._initial = initial
-        self._stream = initial
         self._connection = initial
+        self._streams = {}  # Room, what is left, and whether nothing was sent yet.
 
-    def has(self, count):
-        return min(self._stream, self._connection) >= count
+    def open(self, stream, left):
+        self._streams[stream] = [self._initial, left, True]
 
-    def take(self, count):
-        self._stream -= count
+    def close(self, stream):
+        self._streams.pop(stream, None)
+
+    def has(self, stream, count):
+        return min(self._streams[stream][0], self._connection) >= count
+
+    def take(self, stream, count):
+        self._streams[stream][0] -= count
         self._connection -= count
+
+    def share(self, at_a_time):
+        """Stream, whether it is its first, and number of bytes of the next frames, one each."""
+        shared = []
+        for stream, state in self._streams.items():
+            count = min(at_a_time, state[0], state[1], self._connection)
+            if count > 5:
+                shared.append((stream, state[2], count))
+                self._connection -= count
+                self._streams[stream] = [state[0] - count, state[1] - count, False]
+        return shared
 
     def give(self, stream, payload):
         """The payload of a WINDOW_UPDATE."""
         count = int.from_bytes(payload, "big")
-        if stream:
-            self._stream += count
-        else:
+        if stream == 0:
             self._connection += count
+        elif stream in self._streams:
+            self._streams[stream][0] += count
 
     def set_initial(self, payload):
         """The payload of SETTINGS."""
         for at in range(0, len(payload), 6):
             name, value = struct.unpack(">HI", payload[at:at + 6])
             if name == INITIAL_WINDOW_SIZE:
-                self._stream += value - self._initial
+                for state in self._streams.values():
+                    state[0] += value - self._initial
                 self._initial = value

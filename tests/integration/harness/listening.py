@@ -41,7 +41,8 @@ def take_port(pid, port):
     with listening_socket(pid, port) as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         thief = socket.socket()
-        thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+            thief.setsockopt(socket.SOL_SOCKET, option, 1)
         thief.bind(("127.0.0.1", port))
         thief.listen()
         listening.shutdown(socket.SHUT_RDWR)
