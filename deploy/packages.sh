@@ -69,6 +69,7 @@ TEST="
   clang-14
   clang-format-14
   docker-compose
+  iproute2
   jq
   openssl
   prometheus

@@ -231,8 +231,9 @@ void AddGauges(const GaugeSnapshot& gauges, Exposition& out) {
   out.AddGauge("router_publish_in_flight_bytes",
                "Bytes of messages that are published and not answered.",
                gauges.publish_in_flight_bytes);
-  out.AddGauges("router_limit", "Limits of what clients may do, by setting; 0: none.", "limit",
-                gauges.limits);
+  if (!gauges.limits.empty())
+    out.AddGauges("router_limit", "Limits of what clients may do, by setting; 0: none.", "limit",
+                  gauges.limits);
   out.AddGauge("router_tls_certificate_stale",
                "1 while changed certificate files cannot be used: the old ones stay in use.",
                gauges.tls_certificate_stale ? 1 : 0);
