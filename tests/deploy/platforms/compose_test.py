@@ -279,6 +279,7 @@ class RealServersTest(RouterTestCase):
         self.assertEqual(port_of(settings["grpc"]["listen"]), GRPC_PORT)
         self.assertEqual(port_of(settings["http"]["listen"]), HTTP_PORT)
         self.assertGreater(bytes_of(settings["pending"]["max_bytes"]), 0)
+        self.assertEqual(settings["grpc"]["flood_ban_ms"], 0, "all callers have one address")
 
     def test_the_routers_user_may_do_what_the_router_does_and_no_more(self):
         broker = self.start_broker_of_compose()
