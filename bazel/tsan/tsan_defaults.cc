@@ -18,6 +18,8 @@ extern "C" const char* __tsan_default_suppressions() {
          "called_from_lib:libgpr.so.29\n"
          "called_from_lib:libgrpc.so.29\n"
          "called_from_lib:libgrpc++.so.1.51\n"
+         // Asks about a descriptor that its owner may have closed, and knows.
+         "race:SocketNumber\n"
          // The last step of a callback call is handed to gRPC's executor, inside the library.
          "race:ServerCallbackReaderWriterImpl::CallOnDone\n";
 }

@@ -40,6 +40,11 @@ class LimitsTestCase(SecureRouterTestCase):
         self.a = self.router.api
         self.b = self.client("b", "DNS:publisher.test")
 
+    def tearDown(self):
+        if self.router is not None:
+            self.router.log.events()
+            self.assertEqual(self.router.log.malformed, [])
+
     def caller_of(self, api):
         return Caller(types.SimpleNamespace(api=api), self.oracle)
 
@@ -460,7 +465,7 @@ class GreedyClient:
     def _run(self):
         try:
             for _ in self._call(iter(lambda: None if self._stop.is_set() else self.FRAME, None),
-                                timeout=_CALL_S):
+                                timeout=10 * _CALL_S):
                 pass
         except grpc.RpcError as e:
             self.errors.append(e)
