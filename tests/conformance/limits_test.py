@@ -486,6 +486,9 @@ class FairnessTest(LimitsTestCase):
             wait_until(
                 lambda: router.metric("router_publish_in_flight_bytes") >= backlog_bytes,
                 "there is a backlog", 30)
+            # The first ones find as much on its way as one may have that is alone.
+            for _ in range(20 if count > 20 else 1):
+                api.Publish(publisher_pb2.PublishRequest(message=message()), _CALL_S)
             for _ in range(count):
                 begun = time.monotonic()
                 answer = api.Publish(publisher_pb2.PublishRequest(message=message()), _CALL_S)
@@ -502,9 +505,10 @@ class FairnessTest(LimitsTestCase):
         # All that one client may have in hand is on its way, and the other one's is behind it.
         unfair = self.latencies(5, 7000000, client_shared_in_flight_messages=4000000,
                                 client_shared_in_flight_bytes=68719476736)
-        print(f"p99 {fair[98] * 1000:.0f} ms; behind the backlog: median "
-              f"{unfair[2] * 1000:.0f} ms")
-        self.assertLess(fair[98], unfair[2] / 3)
+        print(f"median {fair[50] * 1000:.0f} ms, p99 {fair[98] * 1000:.0f} ms; behind the "
+              f"backlog: median {unfair[2] * 1000:.0f} ms")
+        self.assertLess(fair[98], unfair[2] / 2)
+        self.assertLess(fair[50], unfair[2] / 5)
 
 
 if __name__ == "__main__":
