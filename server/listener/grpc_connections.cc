@@ -141,27 +141,26 @@ void GrpcConnections::HandOver(bool /*ok*/) {
 
 void GrpcConnections::Refuse(ConnectionTable::Admission admission, const std::string& address) {
   ConnectionRefusalCounters& refused = metrics_->connections_refused;
-  constexpr char kEvent[] = "GRPC_CONNECTION_REFUSED";
   switch (admission) {
     case ConnectionTable::Admission::kOk:
       return;
     case ConnectionTable::Admission::kTooMany:
       refused.connections.Increment();
-      return log_->RepeatingEvent(LogLevel::kWarn, kEvent,
+      return log_->RepeatingEvent(LogLevel::kWarn, "GRPC_CONNECTION_REFUSED",
                                   "there are as many connections as there may be",
                                   {{"reason", "connections"},
                                    {"address", address},
                                    {"limit", options_.limits.connections_max}});
     case ConnectionTable::Admission::kTooManyOfAddress:
       refused.address_connections.Increment();
-      return log_->RepeatingEvent(LogLevel::kWarn, kEvent,
+      return log_->RepeatingEvent(LogLevel::kWarn, "GRPC_CONNECTION_REFUSED",
                                   "this address has as many connections as it may have",
                                   {{"reason", "address_connections"},
                                    {"address", address},
                                    {"limit", options_.limits.address_connections_max}});
     case ConnectionTable::Admission::kBanned:
       refused.banned.Increment();
-      return log_->RepeatingEvent(LogLevel::kWarn, kEvent,
+      return log_->RepeatingEvent(LogLevel::kWarn, "GRPC_CONNECTION_REFUSED",
                                   "a flood came from this address a moment ago",
                                   {{"reason", "banned"}, {"address", address}});
   }

@@ -281,7 +281,9 @@ class InFlightTest(LimitsTestCase):
     def test_bytes_of_all_clients(self):
         self.start_limited(publish_max_in_flight_bytes=65536)
         self.broker.stop_running()
-        self.hold(self.b, 2, 32768)
+        self.hold(self.b, 1, 30000)
+        self.hold(self.a, 1, 40000)  # More than an even part.
+        self.hold(self.b, 1, 1000)   # Less: what others have is not held against it.
         self.assert_a_waits("publish_max_in_flight_bytes", "IN_FLIGHT_LIMIT")
 
     def test_no_call_is_too_large_for_somebody_with_nothing_in_hand(self):
