@@ -388,9 +388,9 @@ class RateTest(LimitsTestCase):
         begun = time.monotonic()
         self.assertEqual(self.router.terminate(), 0)
         self.assertLess(time.monotonic() - begun, 5)
-        # The frames that waited were told, or their streams ended.
         for stream in streams:
-            wait_until(lambda s=stream: s.answered == 6 or s.call_error, "it is over")
+            wait_until(lambda s=stream: s.call_error, "the stream is over")
+            self.assertEqual(stream.answered, 6, "the frame that waited is refused")
         self.assertEqual(self.broker.message_count("TEST"), 10)
 
     def test_somebody_who_may_not_any_more_does_not_publish_what_waited(self):
