@@ -92,7 +92,10 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const Options& opt
   if (!status.ok()) return status;
   server->page_maker_ = std::thread(&HttpServer::MakePages, server.get());
   Listener::Handlers on;
-  on.on_connection = [self = server.get()](int fd, const sockaddr_storage&) { self->Admit(fd); };
+  on.on_connection = [self = server.get()](int fd, const sockaddr_storage&) {
+    self->Admit(fd);
+    return true;
+  };
   server->listener_->Start(std::move(on));
   return server;
 }

@@ -84,7 +84,9 @@ void GrpcConnections::Start(grpc::experimental::ExternalConnectionAcceptor* acce
   channelz_server_ = NewestChannelzServer();
   ticked_at_ = clock_->SteadyNow();
   Listener::Handlers handlers;
-  handlers.on_connection = [this](int fd, const sockaddr_storage& peer) { Accept(fd, peer); };
+  handlers.on_connection = [this](int fd, const sockaddr_storage& peer) {
+    return Accept(fd, peer);
+  };
   handlers.on_refused = [this] {
     metrics_->connections_refused.descriptors.Increment();
     log_->RepeatingEvent(LogLevel::kWarn, "GRPC_CONNECTION_REFUSED",
@@ -108,20 +110,22 @@ void GrpcConnections::Stop() {
   listener_->Stop();
 }
 
-void GrpcConnections::Accept(int fd, const sockaddr_storage& peer) {
+bool GrpcConnections::Accept(int fd, const sockaddr_storage& peer) {
   const ConnectionTable::Admission admission = table_.Add(fd, peer, clock_->SteadyNow());
   count_ = static_cast<int64_t>(table_.size());
   if (admission != ConnectionTable::Admission::kOk) {
     close(fd);
-    return Refuse(admission, ClientAddress(peer));
+    Refuse(admission, ClientAddress(peer));
+    return false;
   }
   absl::MutexLock lock(&mutex_);
   if (acceptor_ == nullptr) {
     close(fd);
-    return;
+    return false;
   }
   accepted_.push_back(fd);
   if (accepted_.size() == 1) queue_->Post(&hand_over_);
+  return true;
 }
 
 void GrpcConnections::HandOver(bool /*ok*/) {

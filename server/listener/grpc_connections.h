@@ -73,7 +73,7 @@ class GrpcConnections {
   GrpcConnections(const Options& options, std::unique_ptr<Listener> listener, Clock* clock,
                   Logger* log, Metrics* metrics);
 
-  void Accept(int fd, const sockaddr_storage& peer) ABSL_LOCKS_EXCLUDED(mutex_);
+  bool Accept(int fd, const sockaddr_storage& peer) ABSL_LOCKS_EXCLUDED(mutex_);
   void HandOver(bool ok) ABSL_LOCKS_EXCLUDED(mutex_);
   void Refuse(ConnectionTable::Admission admission, const std::string& address);
   void OnDeadSocket(const absl::Status& rebuilt);

@@ -177,22 +177,32 @@ void Listener::Stop() {
 void Listener::Run() {
   std::vector<pollfd> polled;
   auto next_tick = SteadyClock::now() + kTick;
-  bool starved = false;
+  int pause_millis = 0;
   while (true) {
     // Those that are dead are passed over: poll ignores negative descriptors.
     polled.assign({{stop_fd_, POLLIN, 0}});
     for (const Socket& socket : sockets_) polled.push_back({socket.fd, POLLIN, 0});
     const bool has_tick = handlers_.on_tick != nullptr || !is_listening_;
-    // Without descriptors, the sockets stay readable: only time helps.
-    poll(polled.data(), starved ? 1 : polled.size(),
-         starved ? kPauseMillis : (has_tick ? kTickMillis : -1));
+    // Without descriptors, and with those who are refused, the sockets stay readable: only time
+    // helps.
+    poll(polled.data(), pause_millis > 0 ? 1 : polled.size(),
+         pause_millis > 0 ? pause_millis : (has_tick ? kTickMillis : -1));
     if (polled[0].revents != 0) return;
-    starved = false;
+    pause_millis = 0;
     bool has_dead = !is_listening_;
     for (const Socket& socket : sockets_) {
       if (socket.fd < 0) continue;
       has_dead = has_dead || !IsListening(socket.fd);
-      starved = !AcceptAll(socket.fd) || starved;
+      switch (AcceptAll(socket.fd)) {
+        case Accepted::kAll:
+          break;
+        case Accepted::kUnwanted:
+          pause_millis = std::max(pause_millis, kTickMillis);
+          break;
+        case Accepted::kStarved:
+          pause_millis = kPauseMillis;
+          break;
+      }
     }
     if (has_dead) ReplaceDeadSockets();
     if (handlers_.on_tick == nullptr || SteadyClock::now() < next_tick) continue;
@@ -222,8 +232,8 @@ void Listener::ReplaceDeadSockets() {
   is_listening_ = all_listen;
 }
 
-// Returns false where there was no descriptor.
-bool Listener::AcceptAll(int listening) {
+Listener::Accepted Listener::AcceptAll(int listening) {
+  Accepted accepted = Accepted::kAll;
   for (int i = 0; i < kAcceptsAtOnce; ++i) {
     sockaddr_storage peer = {};
     socklen_t peer_size = sizeof(peer);
@@ -237,7 +247,7 @@ bool Listener::AcceptAll(int listening) {
     if (fd >= 0) {
       const int yes = 1;
       setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
-      handlers_.on_connection(fd, peer);
+      if (!handlers_.on_connection(fd, peer)) accepted = Accepted::kUnwanted;
       continue;
     }
     switch (errno) {
@@ -245,16 +255,16 @@ bool Listener::AcceptAll(int listening) {
       case EBADF:  // The socket is dead: see ReplaceDeadSockets.
       case EINVAL:
       case ENOTSOCK:
-        return true;
+        return accepted;
       case EINTR:
       case ECONNABORTED:
       case EPROTO:
         continue;  // The connection that was to be accepted has failed; the next one need not.
       default:
-        return false;
+        return Accepted::kStarved;
     }
   }
-  return true;
+  return accepted;
 }
 
 }  // namespace router

@@ -46,8 +46,9 @@ class Listener {
 
   // All of them are called on the listener's thread.
   struct Handlers {
-    // Takes over a connection, as a non-blocking socket.
-    std::function<void(int fd, const sockaddr_storage& peer)> on_connection;
+    // Takes over a connection, as a non-blocking socket. False: it was not wanted. Then others are
+    // looked at after kTick only, so that those who are refused cannot keep the listener busy.
+    std::function<bool(int fd, const sockaddr_storage& peer)> on_connection;
     // A connection was closed for want of descriptors.
     std::function<void()> on_refused = [] {};
     // A socket had stopped listening. OK: another one listens in its place. If not, the next
@@ -82,7 +83,8 @@ class Listener {
 
   absl::Status Listen(const std::string& address);
   void Run();
-  bool AcceptAll(int fd);
+  enum class Accepted { kAll, kUnwanted, kStarved };
+  Accepted AcceptAll(int fd);
   void ReplaceDeadSockets();
 
   const int descriptors_max_;

@@ -101,7 +101,10 @@ class ListenerTest : public testing::Test {
   }
   Listener::Handlers HandlersOfTest() {
     Listener::Handlers handlers;
-    handlers.on_connection = [this](int fd, const sockaddr_storage&) { connections_.Add(fd); };
+    handlers.on_connection = [this](int fd, const sockaddr_storage&) {
+      connections_.Add(fd);
+      return true;
+    };
     handlers.on_refused = [this] { connections_.Refuse(); };
     handlers.on_dead_socket = [this](const absl::Status& rebuilt) {
       absl::MutexLock lock(&mutex_);
