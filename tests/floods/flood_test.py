@@ -14,7 +14,7 @@ from harness.waiting import wait_until
 # The most that one flood makes the router grow to; what it takes is measured by ./bench.
 RESIDENT_BYTES_MAX = 512 << 20
 ANSWERS_MIN = 50
-if os.environ.get("ROUTER_IS_SANITIZED"):  # Several times as large and as slow.
+if os.environ.get("TEST_IS_SANITIZED"):  # Several times as large and as slow.
     RESIDENT_BYTES_MAX *= 8
     ANSWERS_MIN = 2
 QUIET_S = 1.5
