@@ -45,9 +45,10 @@ absl::StatusOr<bool> ClientLimits::Enter(Client* client, Amount amount) {
   absl::optional<Refusal> refusal;
   {
     absl::MutexLock lock(&mutex_);
-    Refill(client, clock_->SteadyNow());
+    const SteadyTime now = clock_->SteadyNow();
+    Refill(client, now);
     const absl::optional<Limit> limit = Check(*client, amount);
-    if (!limit.has_value()) return TakeIn(client, amount);
+    if (!limit.has_value()) return TakeIn(client, amount, now);
     refusal = Refuse(*limit, *client);
   }
   refusal->count->Increment();
@@ -58,14 +59,15 @@ absl::StatusOr<bool> ClientLimits::Enter(Client* client, Amount amount) {
 
 absl::optional<bool> ClientLimits::EnterAgain(Client* client, Amount amount) {
   absl::MutexLock lock(&mutex_);
-  Refill(client, clock_->SteadyNow());
+  const SteadyTime now = clock_->SteadyNow();
+  Refill(client, now);
   if (Check(*client, amount).has_value()) return absl::nullopt;
-  return TakeIn(client, amount);
+  return TakeIn(client, amount, now);
 }
 
 // Whether they have their turn.
-bool ClientLimits::TakeIn(Client* client, Amount amount) {
-  client->entered_at_ = clock_->SteadyNow();
+bool ClientLimits::TakeIn(Client* client, Amount amount, SteadyTime now) {
+  client->entered_at_ = now;
   if (!client->is_active_) {
     client->is_active_ = true;
     ++active_clients_;

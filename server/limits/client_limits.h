@@ -110,7 +110,7 @@ class ClientLimits {
   absl::optional<Limit> Check(const Client& client, Amount amount) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Refusal Refuse(Limit limit, const Client& client) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool TakeIn(Client* client, Amount amount) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool TakeIn(Client* client, Amount amount, SteadyTime now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool HasTurn(const Client& client) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   static void BeginTurn(Client* client, Amount amount);
   void Refill(Client* client, SteadyTime now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -13,9 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 #include "server/base/client_address.h"
 #include "server/listener/socket_number.h"
 

@@ -60,7 +60,10 @@ absl::StatusOr<std::unique_ptr<GrpcConnections>> GrpcConnections::Open(const Opt
                                                                        Metrics* metrics) {
   absl::StatusOr<std::unique_ptr<Listener>> listener = Listener::Open(options.listener);
   if (!listener.ok()) return listener.status();
-  return absl::WrapUnique(new GrpcConnections(options, *std::move(listener), clock, log, metrics));
+  auto connections =
+      absl::WrapUnique(new GrpcConnections(options, *std::move(listener), clock, log, metrics));
+  if (!connections->table_.ok()) return absl::ResourceExhaustedError("no file descriptor is left");
+  return connections;
 }
 
 GrpcConnections::GrpcConnections(const Options& options, std::unique_ptr<Listener> listener,
@@ -210,6 +213,7 @@ void GrpcConnections::LookForFloods(SteadyTime now) {
   if (has_unknown) FindInChannelz(now, /*among_all=*/false);
   for (const auto& [connection, bytes] : busy) {
     if (connection->channelz_id == 0 && now >= next_list_) FindInChannelz(now, /*among_all=*/true);
+    if (connection->channelz_id == 0) continue;
     absl::optional<ConnectionCounts> counts = ReadChannelzSocket(connection->channelz_id);
     if (!counts.has_value()) continue;
     connection->looked_bytes = bytes;

@@ -164,12 +164,7 @@ class UnaryCall final : public PublishBatch, private LimitedMessages {
     const absl::StatusOr<bool> entered =
         queue_->turns.Enter(this, FindClient(*context_, rpc_->server_context, caller_),
                             {count, static_cast<int64_t>(request_.ByteSizeLong())});
-    has_entered_ = entered.ok();
-    if (entered.ok()) {
-      *has_turn = *entered;
-    } else {
-      queue_->turns.Leave(this);
-    }
+    if (entered.ok()) *has_turn = *entered;
     return entered.status();
   }
 
@@ -191,7 +186,7 @@ class UnaryCall final : public PublishBatch, private LimitedMessages {
 
   void Finish(const absl::Status& status) {
     queue_->unanswered_calls.fetch_sub(1, std::memory_order_relaxed);
-    if (std::exchange(has_entered_, false)) queue_->turns.Leave(this);
+    queue_->turns.Leave(this);
     const grpc::Status grpc_status = ToGrpcStatus(status);
     const absl::Duration duration = absl::FromChrono(context_->clock->SteadyNow() - start_time);
     Method::Metrics(*context_)->Handled(grpc_status.error_code(), duration);
@@ -228,7 +223,6 @@ class UnaryCall final : public PublishBatch, private LimitedMessages {
   typename Method::Response response_;
   std::unique_ptr<PublishTrace> trace_;  // Null for a call without one.
   absl::optional<Caller> caller_;        // Of the last call, where there is access control.
-  bool has_entered_ = false;             // By the client's limits.
   OperationStorage storage_;
 };
 

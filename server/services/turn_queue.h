@@ -53,7 +53,8 @@ class TurnQueue {
   // refused may wait, too, until they are let in.
   void Wait(LimitedMessages* messages);
 
-  // The messages are answered, or given up while they wait. Nothing where they were not let in.
+  // The messages are answered, or given up. Nothing where they were not let in, or never came to
+  // Enter.
   void Leave(LimitedMessages* messages);
 
  private:
