@@ -24,7 +24,7 @@ import http2
 PUBLISH = "/router.v1.PublisherService/Publish"
 STREAM = "/router.v1.PublisherService/PublishStream"
 UNKNOWN = "/no.such.Service/Method"
-# One piece is this many frames or so: prepared once, so that the attacker takes little of the CPU.
+# One piece is this many frames or so.
 PIECE = 2000
 
 
@@ -110,10 +110,12 @@ FLOODS = {
 
 
 class Flood:
-    """Sends pieces as fast as they are taken, over one connection after the other."""
+    """Sends pieces as fast as they are taken, over one connection after the other: the same ones over
+    each, made once, so that the attacker takes little of the CPU."""
 
     def __init__(self, pieces, address, source, stop):
-        self.pieces = pieces
+        self.made = []
+        self.to_be_made = pieces
         self.address = address
         self.source = source
         self.stop = stop
@@ -135,7 +137,7 @@ class Flood:
     def _send(self, connection):
         connection.setblocking(False)
         rest = memoryview(http2.hello())
-        pieces = self.pieces()
+        pieces = self._pieces()
         while not self.stop.is_set():
             readable, writable, _ = select.select([connection], [connection], [], 0.1)
             # What the router says is thrown away.
@@ -148,6 +150,12 @@ class Flood:
                 sent = connection.send(rest)
                 self.bytes += sent
                 rest = rest[sent:]
+
+    def _pieces(self):
+        for number in itertools.count():
+            if number == len(self.made):
+                self.made.append(next(self.to_be_made))
+            yield self.made[number]
 
 
 def idle(address, source, stop):
@@ -251,7 +259,7 @@ def main():
         with contextlib.suppress(OSError):  # That the router ends it is as good.
             incomplete_messages(address, source, stop)
     else:
-        flood = Flood(FLOODS[options.kind], address, source, stop)
+        flood = Flood(FLOODS[options.kind](), address, source, stop)
         flood.run()
         print(json.dumps({"connections": flood.connections, "closed": flood.closed,
                           "bytes": flood.bytes}))
