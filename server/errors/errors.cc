@@ -187,6 +187,21 @@ absl::Status BatchInvalid(int64_t message_count, int64_t message_count_max) {
       .InField("messages");
 }
 
+absl::Status TooManyFields(int64_t field_count_max) {
+  return Error(StatusCode::kInvalidArgument, "BATCH_INVALID",
+               absl::StrCat("the messages of a request have up to ", field_count_max,
+                            " fields and headers together, and these have more"),
+               {{"field_count_max", field_count_max}})
+      .InField("messages");
+}
+
+absl::Status RequestInvalid() {
+  return Error(
+      StatusCode::kInvalidArgument, "REQUEST_INVALID",
+      "the request is not the message of router.v1 that this method takes, or a text in it "
+      "is not UTF-8: nothing of it was taken");
+}
+
 absl::Status FrameInvalid() {
   return Error(StatusCode::kInvalidArgument, "FRAME_INVALID",
                "a frame of the stream is no router.v1.PublishStreamRequest, or a text in it is not "

@@ -41,6 +41,8 @@ absl::Status TtlInvalid(absl::string_view why);
 absl::Status GuaranteeInvalid(int guarantee);
 absl::Status PayloadTooLarge(int64_t size_bytes, int64_t size_bytes_max);
 absl::Status BatchInvalid(int64_t message_count, int64_t message_count_max);
+absl::Status TooManyFields(int64_t field_count_max);  // BATCH_INVALID, too.
+absl::Status RequestInvalid();                        // A call to publish that is no protobuf.
 absl::Status FrameInvalid();  // A frame of a stream that is no protobuf; ends the stream.
 
 // The broker has looked at the message and will not have it: FAILED_PRECONDITION.

@@ -18,6 +18,16 @@ bool Exceeds(int64_t in_hand, int64_t more, int64_t max) {
   return in_hand > 0 && in_hand + more > max;
 }
 
+void Add(ClientLimits::Amount more, ClientLimits::Amount* amount) {
+  amount->messages += more.messages;
+  amount->bytes += more.bytes;
+}
+
+void Subtract(ClientLimits::Amount less, ClientLimits::Amount* amount) {
+  amount->messages -= less.messages;
+  amount->bytes -= less.bytes;
+}
+
 }  // namespace
 
 ClientLimits::ClientLimits(const Limits& limits, Clock* clock, Logger* log, Metrics* metrics)
@@ -41,14 +51,14 @@ std::shared_ptr<ClientLimits::Client> ClientLimits::Find(absl::string_view name)
   return found->second;
 }
 
-absl::StatusOr<bool> ClientLimits::Enter(Client* client, Amount amount) {
+absl::StatusOr<bool> ClientLimits::Enter(Client* client, Amount amount, bool others_wait) {
   absl::optional<Refusal> refusal;
   {
     absl::MutexLock lock(&mutex_);
     const SteadyTime now = clock_->SteadyNow();
     Refill(client, now);
     const absl::optional<Limit> limit = Check(*client, amount);
-    if (!limit.has_value()) return TakeIn(client, amount, now);
+    if (!limit.has_value()) return TakeIn(client, amount, others_wait, now);
     refusal = Refuse(*limit, *client);
   }
   refusal->count->Increment();
@@ -57,57 +67,58 @@ absl::StatusOr<bool> ClientLimits::Enter(Client* client, Amount amount) {
   return std::move(refusal->error);
 }
 
-absl::optional<bool> ClientLimits::EnterAgain(Client* client, Amount amount) {
+absl::optional<bool> ClientLimits::EnterAgain(Client* client, Amount amount, bool others_wait) {
   absl::MutexLock lock(&mutex_);
   const SteadyTime now = clock_->SteadyNow();
   Refill(client, now);
   if (Check(*client, amount).has_value()) return absl::nullopt;
-  return TakeIn(client, amount, now);
+  return TakeIn(client, amount, others_wait, now);
 }
 
 // Whether they have their turn.
-bool ClientLimits::TakeIn(Client* client, Amount amount, SteadyTime now) {
+bool ClientLimits::TakeIn(Client* client, Amount amount, bool others_wait, SteadyTime now) {
   client->entered_at_ = now;
   if (!client->is_active_) {
     client->is_active_ = true;
     ++active_clients_;
   }
   client->tokens_ -= static_cast<double>(amount.messages);
-  client->in_hand_.messages += amount.messages;
-  client->in_hand_.bytes += amount.bytes;
+  Add(amount, &client->in_hand_);
   in_flight_bytes_ += amount.bytes;
-  if (client->waiting_ == 0 && HasTurn(*client)) {
-    BeginTurn(client, amount);
-    return true;
-  }
-  ++client->waiting_;
-  return false;
+  if (others_wait || !HasTurn(*client, amount)) return false;
+  BeginTurn(client, amount);
+  return true;
 }
 
 bool ClientLimits::Start(Client* client, Amount amount) {
   absl::MutexLock lock(&mutex_);
-  if (!HasTurn(*client)) return false;
-  --client->waiting_;
+  if (!HasTurn(*client, amount)) return false;
   BeginTurn(client, amount);
   return true;
 }
 
 void ClientLimits::BeginTurn(Client* client, Amount amount) {
-  client->on_its_way_.messages += amount.messages;
-  client->on_its_way_.bytes += amount.bytes;
+  Add(amount, &client->on_its_way_);
+  Add(amount, &on_its_way_);
 }
 
-void ClientLimits::Leave(Client* client, Amount amount, bool has_started) {
+void ClientLimits::TakeOffTheWay(Client* client, Amount amount) {
+  Subtract(amount, &client->on_its_way_);
+  Subtract(amount, &on_its_way_);
+}
+
+void ClientLimits::EndTurn(Client* client, Amount amount) {
   absl::MutexLock lock(&mutex_);
-  client->in_hand_.messages -= amount.messages;
+  TakeOffTheWay(client, amount);
   client->in_hand_.bytes -= amount.bytes;
   in_flight_bytes_ -= amount.bytes;
-  if (has_started) {
-    client->on_its_way_.messages -= amount.messages;
-    client->on_its_way_.bytes -= amount.bytes;
-  } else {
-    --client->waiting_;
-  }
+}
+
+void ClientLimits::Leave(Client* client, Amount amount, bool has_turn) {
+  absl::MutexLock lock(&mutex_);
+  if (has_turn) TakeOffTheWay(client, amount);
+  Subtract(amount, &client->in_hand_);
+  in_flight_bytes_ -= amount.bytes;
 }
 
 absl::optional<ClientLimits::Limit> ClientLimits::Check(const Client& client, Amount amount) const {
@@ -122,10 +133,13 @@ absl::optional<ClientLimits::Limit> ClientLimits::Check(const Client& client, Am
   if (Exceeds(in_hand.bytes, amount.bytes, limits_.client_in_flight_bytes_max)) {
     return Limit::kClientInFlightBytes;
   }
-  // Where there is no room any more, those have to wait who have more than an even part of it.
-  const int64_t part = limits_.in_flight_bytes_max / std::max<int64_t>(active_clients_, 1);
-  if (Exceeds(in_flight_bytes_, amount.bytes, limits_.in_flight_bytes_max) &&
-      Exceeds(in_hand.bytes, amount.bytes, part)) {
+  // Where there is no room any more, those have to wait who have more than an even part of it; the
+  // others as well where there is twice as much.
+  const int64_t max = limits_.in_flight_bytes_max;
+  const int64_t part = max / std::max<int64_t>(active_clients_, 1);
+  if (Exceeds(in_flight_bytes_, amount.bytes, max) &&
+      (Exceeds(in_hand.bytes, amount.bytes, part) ||
+       Exceeds(in_flight_bytes_, amount.bytes, 2 * max))) {
     return Limit::kInFlightBytes;
   }
   return absl::nullopt;
@@ -155,15 +169,21 @@ ClientLimits::Refusal ClientLimits::Refuse(Limit limit, const Client& client) co
           error::InFlightLimited(in_flight_bytes_, limits_.in_flight_bytes_max, kRetryInFlight)};
 }
 
-// Whoever has less than its share on its way has its turn, however large the next call is: so the
-// share is exceeded by one call at most, and large calls follow each other without a pause.
-bool ClientLimits::HasTurn(const Client& client) const {
+// Whoever has less than its share on its way has its turn. A call that is larger than what is left
+// of the share exceeds it, so that large calls follow each other without a pause, as long as such
+// calls are not too much together.
+bool ClientLimits::HasTurn(const Client& client, Amount amount) const {
   if (stopped_) return true;
   const int64_t clients = std::max<int64_t>(active_clients_, 1);
   const int64_t factor = clients == 1 ? kAloneFactor : 1;
   const auto share = [&](int64_t max) { return std::max<int64_t>(1, max * factor / clients); };
-  return client.on_its_way_.messages < share(limits_.shared_messages_max) &&
-         client.on_its_way_.bytes < share(limits_.shared_bytes_max);
+  const int64_t messages = share(limits_.shared_messages_max);
+  const int64_t bytes = share(limits_.shared_bytes_max);
+  const Amount& own = client.on_its_way_;
+  if (own.messages >= messages || own.bytes >= bytes) return false;
+  if (own.messages + amount.messages <= messages && own.bytes + amount.bytes <= bytes) return true;
+  return on_its_way_.messages < kAloneFactor * limits_.shared_messages_max &&
+         on_its_way_.bytes < kAloneFactor * limits_.shared_bytes_max;
 }
 
 // What is not used is saved up for one second.
@@ -201,6 +221,11 @@ void ClientLimits::Sweep() {
     Refill(client, now);
     return rate == 0 || client->tokens_ >= rate;
   });
+}
+
+ClientLimits::Amount ClientLimits::client_max() const {
+  absl::MutexLock lock(&mutex_);
+  return {limits_.client_in_flight_messages_max, limits_.client_in_flight_bytes_max};
 }
 
 int64_t ClientLimits::in_flight_bytes() const {

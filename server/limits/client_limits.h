@@ -22,9 +22,9 @@
 namespace router {
 
 // Keeps one client from taking what is there for all: how many messages and bytes it may have in
-// hand, which is published and not answered, how many of those may be on their way at a time while
-// other clients publish too, and how many messages per second it may publish. A client is an
-// identity, or, where there is no access control, an address.
+// hand, which is published and its answer not taken, how many of those may be on their way at a
+// time while other clients publish too, and how many messages per second it may publish. A client
+// is an identity, or, where there is no access control, an address.
 //
 // What is on its way is little, so that a message never has much before it, whatever other clients
 // do, and is shared evenly between those that publish; one that is alone may have eight times as
@@ -35,12 +35,13 @@ namespace router {
 class ClientLimits {
  public:
   struct Limits {
-    // In hand.
-    int64_t in_flight_bytes_max = 0;  // Of all clients together.
+    // In hand. Of all clients together: who has less than an even part may exceed it, until there
+    // is twice as much.
+    int64_t in_flight_bytes_max = 0;
     int64_t client_in_flight_bytes_max = 0;
     int64_t client_in_flight_messages_max = 0;
-    // On the way, of all clients together, where there are several. What is let in last may exceed
-    // it.
+    // On the way, of all clients together, where there are several. Calls that are larger than
+    // their client's share exceed it, but not when there is eight times as much already.
     int64_t shared_bytes_max = 0;
     int64_t shared_messages_max = 0;
     int64_t client_messages_per_second = 0;  // 0: no limit.
@@ -52,7 +53,7 @@ class ClientLimits {
     int64_t bytes = 0;
   };
 
-  // A client that has published in this time is one that publishes.
+  // A client that has something in hand, or has published in this time, is one that publishes.
   static constexpr absl::Duration kActiveTime = absl::Seconds(1);
 
   class Client;
@@ -67,20 +68,28 @@ class ClientLimits {
   std::shared_ptr<Client> Find(absl::string_view name) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Takes messages in. True: they may be published now. False: they have to wait for their turn,
-  // which is when Start is true. RESOURCE_EXHAUSTED, with the time after which to try again: they
+  // which is when Start is true; where `others_wait` that have to be published before them, always.
+  // RESOURCE_EXHAUSTED, with the time after which to try again: they
   // are not taken in. A call whose messages come faster than allowed is taken in as a whole, and
   // the next ones are refused until that is made up for. A refusal is counted and logged.
-  absl::StatusOr<bool> Enter(Client* client, Amount amount) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<bool> Enter(Client* client, Amount amount, bool others_wait)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   // The same for messages that Enter has refused. Nothing: they still cannot be taken in, which is
   // found out cheaply, and neither counted nor logged.
-  absl::optional<bool> EnterAgain(Client* client, Amount amount) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::optional<bool> EnterAgain(Client* client, Amount amount, bool others_wait)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Whether messages that wait may be published now. Ask for those of a client in their order.
   bool Start(Client* client, Amount amount) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Messages that were taken in are answered, or given up while they waited.
-  void Leave(Client* client, Amount amount, bool has_started) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Messages that were published are answered: they are on their way no longer, and their bytes are
+  // not in hand. The messages are, until the answers are taken, which is when they Leave.
+  void EndTurn(Client* client, Amount amount) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Messages are not in hand any more: their answer is taken, or they are given up. `has_turn`:
+  // they were on their way until now.
+  void Leave(Client* client, Amount amount, bool has_turn) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // From now on nothing is refused and nothing waits: there is an end.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -88,6 +97,9 @@ class ClientLimits {
   // Forgets clients that have nothing in hand and nothing to make up for. Call several times per
   // second.
   void Sweep() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // What one client may have in hand.
+  Amount client_max() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   int64_t in_flight_bytes() const ABSL_LOCKS_EXCLUDED(mutex_);
   size_t client_count() const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -110,9 +122,11 @@ class ClientLimits {
   absl::optional<Limit> Check(const Client& client, Amount amount) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Refusal Refuse(Limit limit, const Client& client) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool TakeIn(Client* client, Amount amount, SteadyTime now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool HasTurn(const Client& client) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  static void BeginTurn(Client* client, Amount amount);
+  bool TakeIn(Client* client, Amount amount, bool others_wait, SteadyTime now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool HasTurn(const Client& client, Amount amount) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void BeginTurn(Client* client, Amount amount) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TakeOffTheWay(Client* client, Amount amount) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Refill(Client* client, SteadyTime now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Clock* const clock_;
@@ -123,6 +137,7 @@ class ClientLimits {
   Limits limits_ ABSL_GUARDED_BY(mutex_);
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
   int64_t in_flight_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  Amount on_its_way_ ABSL_GUARDED_BY(mutex_);  // Of all clients.
   int64_t active_clients_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::flat_hash_map<std::string, std::shared_ptr<Client>> clients_ ABSL_GUARDED_BY(mutex_);
 };
@@ -136,9 +151,8 @@ class ClientLimits::Client {
   friend class ClientLimits;
 
   const std::string name_;
-  Amount in_hand_;  // On its way, or waiting for that.
+  Amount in_hand_;  // On its way, waiting for that, or with an answer that is not taken.
   Amount on_its_way_;
-  int64_t waiting_ = 0;  // Calls and frames.
   bool is_active_ = false;
   SteadyTime entered_at_ = SteadyTime::min();
   // Messages that may be published now; below zero: what has to be made up for first.

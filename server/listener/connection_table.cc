@@ -23,6 +23,8 @@ namespace {
 // A table that is full is looked through again no sooner than this.
 constexpr absl::Duration kSweepInterval = absl::Milliseconds(50);
 constexpr size_t kDiscardBytes = 1 << 20;
+// Who means well does not do it so often.
+constexpr int kMishapsMax = 3;
 
 bool IsOpen(const Connection& connection) {
   return SocketNumber(connection.fd) == connection.socket_number;
@@ -69,10 +71,17 @@ ConnectionTable::Admission ConnectionTable::Add(int fd, const sockaddr_storage& 
     admission = Check(connection.address, now);
   }
   if (admission != Admission::kOk) return admission;
-  Watch(fd, EPOLL_CTL_ADD);
+  if (!Watch(fd, EPOLL_CTL_ADD)) return Admission::kTooMany;  // Nobody is let in unwatched.
   ++by_address_[connection.address];
   connections_.emplace(fd, std::move(connection));
   return admission;
+}
+
+bool ConnectionTable::IsOnceTooOften(const std::string& address, SteadyTime until) {
+  if (mishaps_.size() >= kBansMax && !mishaps_.contains(address)) return false;
+  Mishaps& mishaps = mishaps_[address];
+  if (++mishaps.count == 1) mishaps.until = until;
+  return mishaps.count >= kMishapsMax;
 }
 
 ConnectionTable::Admission ConnectionTable::Check(const std::string& address,
@@ -105,6 +114,7 @@ void ConnectionTable::Sweep(SteadyTime now) {
   }
   for (int fd : closed) Forget(fd);
   absl::erase_if(bans_, [now](const auto& ban) { return now >= ban.second; });
+  absl::erase_if(mishaps_, [now](const auto& mishaps) { return now >= mishaps.second.until; });
 }
 
 std::vector<Connection*> ConnectionTable::TakeActive() {
@@ -122,11 +132,11 @@ void ConnectionTable::KeepActive(const Connection& connection) {
   Watch(connection.fd, EPOLL_CTL_MOD);
 }
 
-void ConnectionTable::Watch(int fd, int operation) const {
+bool ConnectionTable::Watch(int fd, int operation) const {
   epoll_event event = {};
   event.events = EPOLLIN | EPOLLET;
   event.data.fd = fd;
-  epoll_ctl(epoll_fd_, operation, fd, &event);
+  return epoll_ctl(epoll_fd_, operation, fd, &event) == 0;
 }
 
 void ConnectionTable::Shutdown(const Connection& connection) {

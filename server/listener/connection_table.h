@@ -59,6 +59,9 @@ class ConnectionTable {
   // beyond them, nobody is banned.
   static constexpr size_t kBansMax = 10000;
   void Ban(const std::string& address, SteadyTime until);
+  // Notes something that can happen to somebody who means well. True for the third time of an
+  // address before the `until` of its first.
+  bool IsOnceTooOften(const std::string& address, SteadyTime until);
 
   // The connections over which something has come since the last call, or that were ended. Costs
   // nothing for the others. Valid until the next Add or Sweep.
@@ -75,13 +78,18 @@ class ConnectionTable {
  private:
   Admission Check(const std::string& address, SteadyTime now) const;
   void Forget(int fd);
-  void Watch(int fd, int operation) const;
+  bool Watch(int fd, int operation) const;
 
   const Limits limits_;
   const int epoll_fd_;  // Watches all of them, and wakes nobody.
   absl::flat_hash_map<int, Connection> connections_;
   absl::flat_hash_map<std::string, int64_t> by_address_;
   absl::flat_hash_map<std::string, SteadyTime> bans_;
+  struct Mishaps {
+    int count = 0;
+    SteadyTime until;
+  };
+  absl::flat_hash_map<std::string, Mishaps> mishaps_;
   SteadyTime swept_at_ = SteadyTime::min();
 };
 

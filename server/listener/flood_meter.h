@@ -32,6 +32,7 @@ class FloodMeter {
     kStreams,  // Calls are begun, over and over, and bring no message: resets, and header floods.
     kResets,   // Calls bring a message, and most are broken off before they are answered.
     kBytes,    // Bytes come that are part of no message.
+    kMessage,  // One message, or its metadata, is much larger than it may be.
     kUploads,  // More messages are incomplete at a time than is believed in.
   };
 

@@ -25,6 +25,8 @@ constexpr int64_t kLookBytes = 64 << 10;
 // gRPC's connections.
 constexpr int kLookShareOfTime = 5;
 constexpr int kListShareOfTime = 20;
+// Calls wait meanwhile.
+constexpr size_t kHandedOverAtOnce = 16;
 
 // CPU time that this process has used.
 std::chrono::nanoseconds CpuTime() {
@@ -33,17 +35,14 @@ std::chrono::nanoseconds CpuTime() {
   return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
-// Whether nobody does so who means well. Others may just want too much.
-bool IsHostile(FloodMeter::Verdict verdict) {
-  return verdict == FloodMeter::Verdict::kStreams || verdict == FloodMeter::Verdict::kBytes;
-}
-
 const char* NameOf(FloodMeter::Verdict verdict) {
   switch (verdict) {
     case FloodMeter::Verdict::kStreams:
       return "streams";
     case FloodMeter::Verdict::kResets:
       return "resets";
+    case FloodMeter::Verdict::kMessage:
+      return "message";
     case FloodMeter::Verdict::kUploads:
       return "uploads";
     case FloodMeter::Verdict::kBytes:
@@ -136,7 +135,10 @@ void GrpcConnections::HandOver(bool /*ok*/) {
   grpc::experimental::ExternalConnectionAcceptor* acceptor = nullptr;
   {
     absl::MutexLock lock(&mutex_);
-    accepted.swap(accepted_);
+    const size_t count = std::min(accepted_.size(), kHandedOverAtOnce);
+    accepted.assign(accepted_.begin(), accepted_.begin() + static_cast<std::ptrdiff_t>(count));
+    accepted_.erase(accepted_.begin(), accepted_.begin() + static_cast<std::ptrdiff_t>(count));
+    if (!accepted_.empty()) queue_->Post(&hand_over_);
     acceptor = acceptor_;
   }
   for (int fd : accepted) {
@@ -242,16 +244,32 @@ void GrpcConnections::FindInChannelz(SteadyTime now, bool among_all) {
 void GrpcConnections::EndFlood(const Connection& connection, FloodMeter::Verdict verdict,
                                SteadyTime now) {
   ConnectionTable::Shutdown(connection);
-  const absl::Duration ban = IsHostile(verdict) ? options_.flood_ban : absl::ZeroDuration();
-  if (ban > absl::ZeroDuration()) {
-    table_.Ban(connection.address, now + absl::ToChronoNanoseconds(ban));
-  }
+  const SteadyTime until = now + absl::ToChronoNanoseconds(options_.flood_ban);
+  const bool is_banned = until > now && IsHostile(connection.address, verdict, until);
+  if (is_banned) table_.Ban(connection.address, until);
   metrics_->floods_ended_total.Increment();
   log_->RepeatingEvent(LogLevel::kWarn, "GRPC_FLOOD_ENDED",
                        "a connection made work and brought no messages, and was ended",
                        {{"kind", NameOf(verdict)},
                         {"address", connection.address},
-                        {"ban_ms", absl::ToInt64Milliseconds(ban)}});
+                        {"ban_ms", is_banned ? absl::ToInt64Milliseconds(options_.flood_ban) : 0}});
+}
+
+// Whether nobody does so who means well. Others may just want too much.
+bool GrpcConnections::IsHostile(const std::string& address, FloodMeter::Verdict verdict,
+                                SteadyTime until) {
+  switch (verdict) {
+    case FloodMeter::Verdict::kStreams:
+    case FloodMeter::Verdict::kBytes:
+      return true;
+    case FloodMeter::Verdict::kMessage:
+      return table_.IsOnceTooOften(address, until);
+    case FloodMeter::Verdict::kNone:
+    case FloodMeter::Verdict::kResets:
+    case FloodMeter::Verdict::kUploads:
+      break;
+  }
+  return false;
 }
 
 }  // namespace router

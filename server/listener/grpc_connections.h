@@ -81,6 +81,7 @@ class GrpcConnections {
   void LookForFloods(SteadyTime now);
   void FindInChannelz(SteadyTime now, bool among_all);
   void EndFlood(const Connection& connection, FloodMeter::Verdict verdict, SteadyTime now);
+  bool IsHostile(const std::string& address, FloodMeter::Verdict verdict, SteadyTime until);
 
   const Options options_;
   Clock* const clock_;

@@ -242,6 +242,7 @@ Listener::Accepted Listener::AcceptAll(int listening) {
     if (fd >= descriptors_max_) {
       close(fd);
       handlers_.on_refused();
+      accepted = Accepted::kUnwanted;
       continue;
     }
     if (fd >= 0) {

@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <utility>
 
+#include <grpcpp/impl/codegen/proto_utils.h>
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/async_unary_call.h>
+#include <grpcpp/support/byte_buffer.h>
 
 #include "absl/types/optional.h"
 #include "absl/types/span.h"
@@ -15,6 +18,7 @@
 #include "server/errors/errors.h"
 #include "server/errors/status_conversion.h"
 #include "server/services/completion_tag.h"
+#include "server/services/publish_request.h"
 #include "server/services/publish_trace.h"
 
 namespace router {
@@ -27,6 +31,11 @@ struct WaitingLimits {
   int enough;
 };
 
+// On average, where a request has as many messages as it may.
+constexpr int64_t kFieldsPerMessageMax = 64;
+
+using Writer = grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>;
+
 struct PublishMethod {
   static constexpr absl::string_view kName = "Publish";
   static constexpr WaitingLimits kWaiting = {64, 128};
@@ -34,13 +43,12 @@ struct PublishMethod {
   static constexpr auto kWaitingCount = &PublishQueue::waiting_publish;
   using Request = v1::PublishRequest;
   using Response = v1::PublishResponse;
-  using Writer = grpc::ServerAsyncResponseWriter<Response>;
   using Messages = std::array<const v1::Message*, 1>;
 
   static void Await(PublisherContext* context, grpc::ServerContext* server_context,
-                    Request* request, Writer* writer, grpc::ServerCompletionQueue* queue,
+                    grpc::ByteBuffer* bytes, Writer* writer, grpc::ServerCompletionQueue* queue,
                     void* tag) {
-    context->service.RequestPublish(server_context, request, writer, queue, queue, tag);
+    context->service.RequestPublish(server_context, bytes, writer, queue, queue, tag);
   }
   static GrpcMethodMetrics* Metrics(const PublisherContext& context) {
     return context.publish_metrics;
@@ -50,7 +58,10 @@ struct PublishMethod {
     return rule;
   }
   static Messages MessagesOf(const Request& request) { return {&request.message()}; }
-  static absl::Status Check(const PublisherContext&, const Request&) { return absl::OkStatus(); }
+  static absl::Status Check(const PublisherContext&, int64_t* message_count) {
+    *message_count = 1;  // However often it comes.
+    return absl::OkStatus();
+  }
 
   static absl::Status Fill(const std::vector<Operation>& operations, Response* response) {
     const Operation& operation = operations.front();
@@ -67,13 +78,12 @@ struct PublishBatchMethod {
   static constexpr auto kWaitingCount = &PublishQueue::waiting_publish_batch;
   using Request = v1::PublishBatchRequest;
   using Response = v1::PublishBatchResponse;
-  using Writer = grpc::ServerAsyncResponseWriter<Response>;
   using Messages = absl::Span<const v1::Message* const>;
 
   static void Await(PublisherContext* context, grpc::ServerContext* server_context,
-                    Request* request, Writer* writer, grpc::ServerCompletionQueue* queue,
+                    grpc::ByteBuffer* bytes, Writer* writer, grpc::ServerCompletionQueue* queue,
                     void* tag) {
-    context->service.RequestPublishBatch(server_context, request, writer, queue, queue, tag);
+    context->service.RequestPublishBatch(server_context, bytes, writer, queue, queue, tag);
   }
   static GrpcMethodMetrics* Metrics(const PublisherContext& context) {
     return context.publish_batch_metrics;
@@ -85,8 +95,8 @@ struct PublishBatchMethod {
   static Messages MessagesOf(const Request& request) {
     return absl::MakeConstSpan(request.messages().data(), request.messages_size());
   }
-  static absl::Status Check(const PublisherContext& context, const Request& request) {
-    return CheckBatchSize(context, request.messages_size());
+  static absl::Status Check(const PublisherContext& context, int64_t* message_count) {
+    return CheckBatchSize(context, *message_count);
   }
 
   static absl::Status Fill(const std::vector<Operation>& operations, Response* response) {
@@ -96,9 +106,9 @@ struct PublishBatchMethod {
   }
 };
 
-// One call of Publish or PublishBatch after the other: waits for a request, hands it to the
-// dispatcher as a batch, answers when the batch is done, and when the answer is out waits again, in
-// the same memory, or deletes itself.
+// One call of Publish or PublishBatch after the other: waits for a request, has its turn, hands it
+// to the dispatcher as a batch, answers when the batch is done, and when the answer is out waits
+// again, in the same memory, or deletes itself.
 template <typename Method>
 class UnaryCall final : public PublishBatch, private LimitedMessages {
  public:
@@ -114,10 +124,13 @@ class UnaryCall final : public PublishBatch, private LimitedMessages {
   }
 
  private:
+  using Request = typename Method::Request;
+  using Response = typename Method::Response;
+
   // What gRPC wants anew for each call.
   struct Rpc {
     grpc::ServerContext server_context;
-    typename Method::Writer responder{&server_context};
+    Writer responder{&server_context};
   };
 
   int& waiting() { return queue_->*Method::kWaitingCount; }
@@ -125,7 +138,7 @@ class UnaryCall final : public PublishBatch, private LimitedMessages {
   void Await() {
     ++waiting();
     rpc_.emplace();
-    Method::Await(context_, &rpc_->server_context, &request_, &rpc_->responder, queue_->calls.get(),
+    Method::Await(context_, &rpc_->server_context, &bytes_, &rpc_->responder, queue_->calls.get(),
                   &requested_);
   }
 
@@ -139,36 +152,33 @@ class UnaryCall final : public PublishBatch, private LimitedMessages {
     queue_->unanswered_calls.fetch_add(1, std::memory_order_relaxed);
     start_time = context_->clock->SteadyNow();
     trace_ = PublishTrace::Begin(ReadCallerTrace(rpc_->server_context), context_->spans);
-    absl::Status checked = AdmitCaller(*context_, rpc_->server_context, Method::Rule(), &caller_);
-    if (checked.ok()) checked = Method::Check(*context_, request_);
-    bool has_turn = true;
-    if (checked.ok()) checked = Enter(&has_turn);
-    if (!checked.ok()) {
-      Reset(0);
-      return Finish(checked);
-    }
+    caller_deadline = CallerDeadline(rpc_->server_context, start_time);
+    Reset(0);
+    const absl::StatusOr<bool> has_turn = Enter();
+    if (!has_turn.ok()) return Finish(has_turn.status());
+    if (!*has_turn) return queue_->turns.Wait(this);
+    OnTurn();
+  }
+
+  // Whether it may be published now; errors are answers.
+  absl::StatusOr<bool> Enter() {
+    absl::Status admitted = AdmitCaller(*context_, rpc_->server_context, Method::Rule(), &caller_);
+    if (!admitted.ok()) return admitted;
+    absl::StatusOr<int64_t> count = CountMessages(*context_, &bytes_, error::RequestInvalid);
+    if (!count.ok()) return count.status();
+    if (absl::Status checked = Method::Check(*context_, &*count); !checked.ok()) return checked;
+    return queue_->turns.Enter(this, FindClient(*context_, rpc_->server_context, caller_),
+                               {*count, static_cast<int64_t>(bytes_.Length())});
+  }
+
+  void OnTurn() override {
+    if (!Parse(&bytes_, &request_)) return Finish(error::RequestInvalid());
     const typename Method::Messages messages = Method::MessagesOf(request_);
     Reset(messages.size());
     storage_.Clear();
-    caller_deadline = CallerDeadline(rpc_->server_context, start_time);
     MakeOperations(context_, messages, {Method::Rule(), caller_, trace_.get()}, &storage_, this);
-    if (has_turn) {
-      queue_->Publish(this);
-    } else {
-      queue_->turns.Wait(this);
-    }
+    queue_->Publish(this);
   }
-
-  absl::Status Enter(bool* has_turn) {
-    const auto count = static_cast<int64_t>(Method::MessagesOf(request_).size());
-    const absl::StatusOr<bool> entered =
-        queue_->turns.Enter(this, FindClient(*context_, rpc_->server_context, caller_),
-                            {count, static_cast<int64_t>(request_.ByteSizeLong())});
-    if (entered.ok()) *has_turn = *entered;
-    return entered.status();
-  }
-
-  void OnTurn() override { queue_->Publish(this); }
 
   // Called by the thread that settled the last message. Among many calls the queue's thread
   // answers: two that write to a connection at a time hinder each other. A lone one need not wait
@@ -186,7 +196,7 @@ class UnaryCall final : public PublishBatch, private LimitedMessages {
 
   void Finish(const absl::Status& status) {
     queue_->unanswered_calls.fetch_sub(1, std::memory_order_relaxed);
-    queue_->turns.Leave(this);
+    bytes_.Clear();
     const grpc::Status grpc_status = ToGrpcStatus(status);
     const absl::Duration duration = absl::FromChrono(context_->clock->SteadyNow() - start_time);
     Method::Metrics(*context_)->Handled(grpc_status.error_code(), duration);
@@ -194,20 +204,25 @@ class UnaryCall final : public PublishBatch, private LimitedMessages {
       trace_->End(Method::kName, this, status, context_->clock->WallNow(), duration);
     }
     if (grpc_status.ok()) {
-      rpc_->responder.Finish(response_, grpc_status, &finished_);
+      grpc::ByteBuffer output;
+      bool owns_output = false;  // It does; gRPC's own types ask.
+      grpc::SerializationTraits<Response>::Serialize(response_, &output, &owns_output);
+      rpc_->responder.Finish(output, grpc_status, &finished_);
     } else {
       rpc_->responder.FinishWithError(grpc_status, &finished_);
     }
   }
 
+  // The answer is out, or its caller gone: until then it takes memory.
   void OnFinished(bool) {
+    queue_->turns.Leave(this);
     if (waiting() < Method::kWaiting.enough && !IsLarge()) return Await();
     delete this;
   }
 
   // Whether it has taken more memory than a handler may keep that waits for another call.
   bool IsLarge() {
-    size_t bytes = storage_.SpaceUsed() + response_.ByteSizeLong() +
+    size_t bytes = storage_.SpaceUsed() + static_cast<size_t>(response_.GetCachedSize()) +
                    operations().capacity() * (sizeof(Operation) + sizeof(v1::PublishResult));
     for (const v1::Message* message : Method::MessagesOf(request_)) bytes += SpaceUsed(*message);
     return bytes > Method::kKeptBytesMax;
@@ -219,8 +234,9 @@ class UnaryCall final : public PublishBatch, private LimitedMessages {
   MemberTag<UnaryCall> answer_{this, &UnaryCall::Answer};
   MemberTag<UnaryCall> finished_{this, &UnaryCall::OnFinished};
   absl::optional<Rpc> rpc_;
-  typename Method::Request request_;
-  typename Method::Response response_;
+  grpc::ByteBuffer bytes_;  // What the caller has sent, until it is parsed.
+  Request request_;
+  Response response_;
   std::unique_ptr<PublishTrace> trace_;  // Null for a call without one.
   absl::optional<Caller> caller_;        // Of the last call, where there is access control.
   OperationStorage storage_;
@@ -260,6 +276,17 @@ void MakeOperations(PublisherContext* context, absl::Span<const v1::Message* con
   if (origin.caller.has_value()) {
     context->access->RejectSubjects(*origin.caller, origin.rule->method, batch);
   }
+}
+
+absl::StatusOr<int64_t> CountMessages(const PublisherContext& context, grpc::ByteBuffer* bytes,
+                                      absl::Status (*invalid)()) {
+  const int64_t messages_max = context.options.batch_messages_max;
+  const int64_t fields_max = messages_max * kFieldsPerMessageMax;
+  const absl::optional<PublishRequestShape> shape = ShapeOf(bytes, messages_max, fields_max);
+  if (!shape.has_value()) return invalid();
+  if (shape->messages > messages_max) return error::BatchInvalid(shape->messages, messages_max);
+  if (shape->fields > fields_max) return error::TooManyFields(fields_max);
+  return shape->messages;
 }
 
 absl::Status CheckBatchSize(const PublisherContext& context, int64_t message_count) {

@@ -1,11 +1,14 @@
 #ifndef ROUTER_SERVER_SERVICES_PUBLISH_CALL_H_
 #define ROUTER_SERVER_SERVICES_PUBLISH_CALL_H_
 
+#include <cstdint>
 #include <memory>
 
 #include <grpcpp/server_context.h>
+#include <grpcpp/support/byte_buffer.h>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/types/optional.h"
 #include "absl/types/span.h"
 #include "server/services/call_access.h"
@@ -47,6 +50,11 @@ struct PublishOrigin {
 // caller may not publish to, are rejected. `storage` is as FillOperations wants it.
 void MakeOperations(PublisherContext* context, absl::Span<const v1::Message* const> messages,
                     const PublishOrigin& origin, OperationStorage* storage, PublishBatch* batch);
+
+// How many messages a request or frame has, while it is bytes. BATCH_INVALID where those are more
+// than it may have, or their fields; `invalid()` where the bytes are found to be no request.
+absl::StatusOr<int64_t> CountMessages(const PublisherContext& context, grpc::ByteBuffer* bytes,
+                                      absl::Status (*invalid)());
 
 // BATCH_INVALID unless a batch or frame has as many messages as it may, at least one.
 absl::Status CheckBatchSize(const PublisherContext& context, int64_t message_count);

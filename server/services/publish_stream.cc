@@ -1,6 +1,6 @@
-// PublishStream: one frame after the other is read and handed to the dispatcher as a batch, as long
-// as the stream's window has room. One answer is written at a time; what becomes ready meanwhile
-// goes out together with the next.
+// PublishStream: one frame after the other is read, has its turn, and is handed to the dispatcher
+// as a batch, as long as the stream's window has room. One answer is written at a time; what
+// becomes ready meanwhile goes out together with the next.
 #include <algorithm>
 #include <memory>
 #include <utility>
@@ -15,6 +15,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/types/optional.h"
 #include "absl/types/span.h"
+#include "server/errors/errors.h"
 #include "server/errors/status_conversion.h"
 #include "server/services/completion_tag.h"
 #include "server/services/publish_call.h"
@@ -55,6 +56,7 @@ class PublishStream final : public PublishFrameOwner {
     status_ = AdmitCaller(*context_, server_context_, StreamRule(), &caller_);
     if (!status_.ok()) return Finish();
     client_ = FindClient(*context_, server_context_, caller_);
+    SetWindow();
     Read();
   }
 
@@ -65,22 +67,43 @@ class PublishStream final : public PublishFrameOwner {
     Advance();
   }
 
-  // Publishes the frame that came in, or refuses it: `status_` says why, and the stream ends once
-  // the frames before it are answered.
+  // The frame that came in has its turn, waits for it, or is refused: `status_` says why, and the
+  // stream ends once the frames before it are answered.
   void TakeFrame() {
-    std::unique_ptr<PublishFrame> frame = queue_->frames.Take();
-    status_ = frame->Parse(&input_);
-    if (status_.ok()) status_ = CheckBatchSize(*context_, frame->request.messages_size());
-    if (status_.ok() && caller_.has_value()) {
-      status_ = context_->access->Renew(*StreamRule(), &*caller_);
-    }
-    if (status_.ok()) return Publish(std::move(frame));
-    input_ended_ = true;
-    queue_->frames.Give(std::move(frame));
+    SetWindow();
+    waiting_frame_ = queue_->frames.Take();
+    waiting_frame_->Begin(this, static_cast<int64_t>(input_.Length()));
+    const absl::StatusOr<bool> has_turn = Enter();
+    if (!has_turn.ok()) return RefuseFrame(has_turn.status());
+    if (!*has_turn) return queue_->turns.Wait(waiting_frame_.get());
+    PublishFrameThatWaits();
   }
 
-  void Publish(std::unique_ptr<PublishFrame> frame) {
-    frame->Begin(this);
+  // Whether the frame may be published now; errors end the stream. A limit of the client is none,
+  // as long as there is room to wait.
+  absl::StatusOr<bool> Enter() {
+    absl::StatusOr<int64_t> count = CountMessages(*context_, &input_, error::FrameInvalid);
+    if (!count.ok()) return count.status();
+    if (absl::Status checked = CheckBatchSize(*context_, *count); !checked.ok()) return checked;
+    absl::StatusOr<bool> has_turn =
+        queue_->turns.Enter(waiting_frame_.get(), client_, {*count, waiting_frame_->size_bytes});
+    if (!has_turn.ok() && queue_->turns.MayWait(*waiting_frame_)) return false;
+    return has_turn;
+  }
+
+  // Until then no other frame is read.
+  void OnFrameTurn() override {
+    PublishFrameThatWaits();
+    Advance();
+  }
+
+  // A frame may wait for hours, and what its caller may do have changed since the last one.
+  void PublishFrameThatWaits() {
+    absl::Status status;
+    if (caller_.has_value()) status = context_->access->Renew(*StreamRule(), &*caller_);
+    if (status.ok()) status = waiting_frame_->Parse(&input_);
+    if (!status.ok()) return RefuseFrame(status);
+    std::unique_ptr<PublishFrame> frame = std::move(waiting_frame_);
     frame->first_number = next_number_;
     frame->start_time = context_->clock->SteadyNow();
     frame->caller_deadline = CallerDeadline(server_context_, frame->start_time);
@@ -93,44 +116,19 @@ class PublishStream final : public PublishFrameOwner {
     frame->trace = PublishTrace::Begin(caller_trace_, context_->spans);
     MakeOperations(context_, messages, {StreamRule(), caller_, frame->trace.get()}, &frame->storage,
                    frame.get());
-    const absl::StatusOr<bool> entered =
-        queue_->turns.Enter(frame.get(), client_, {count, frame->size_bytes});
-    if (entered.ok() && *entered) {
-      queue_->Publish(frame.release());
-      return;
-    }
-    waiting_frame_ = std::move(frame);
-    queue_->turns.Wait(waiting_frame_.get());
+    queue_->Publish(frame.release());
   }
 
-  // Of the frame that waits: until then no other one is read.
-  void OnFrameTurn(PublishFrame*) override {
-    status_ = RenewWaiting();
-    if (status_.ok()) {
-      queue_->Publish(waiting_frame_.release());
-    } else {
-      input_ended_ = true;
-      GiveUpWaiting();
-    }
-    Advance();
-  }
-
-  // A frame may wait for hours, and what its caller may do have changed meanwhile.
-  absl::Status RenewWaiting() {
-    if (!caller_.has_value()) return absl::OkStatus();
-    const Grant* const grant = &caller_->grant();
-    absl::Status renewed = context_->access->Renew(*StreamRule(), &*caller_);
-    if (renewed.ok() && &caller_->grant() != grant) {
-      context_->access->RejectSubjects(*caller_, StreamRule()->method, waiting_frame_.get());
-    }
-    return renewed;
+  void RefuseFrame(absl::Status status) {
+    status_ = std::move(status);
+    input_ended_ = true;
+    GiveUpWaiting();
   }
 
   void GiveUpWaiting() {
     queue_->turns.Leave(waiting_frame_.get());
-    unanswered_messages_ -= static_cast<int64_t>(waiting_frame_->operations().size());
-    unanswered_bytes_ -= waiting_frame_->size_bytes;
-    waiting_frame_.reset();
+    input_.Clear();
+    queue_->frames.Give(std::move(waiting_frame_));
   }
 
   // The call is over for gRPC: answered, or given up by its caller.
@@ -172,7 +170,7 @@ class PublishStream final : public PublishFrameOwner {
     unanswered_messages_ -= count;
     unanswered_bytes_ -= frame->size_bytes;
     unwritten_messages_ += count;
-    queue_->turns.Leave(frame.get());
+    queue_->turns.EndTurn(frame.get());
     AddAnswers(frame->first_number, frame->operations(), &answers_);
     has_answers_ = true;
     queue_->frames.Give(std::move(frame));
@@ -181,6 +179,7 @@ class PublishStream final : public PublishFrameOwner {
   void OnWritten(bool ok) {
     writing_ = false;
     unwritten_messages_ -= writing_messages_;
+    queue_->turns.Leave(client_.get(), writing_messages_);
     if (!ok) broken_ = true;
     Advance();
   }
@@ -191,7 +190,10 @@ class PublishStream final : public PublishFrameOwner {
   }
 
   void DeleteIfOver() {
-    if (finished_ && call_is_over_) delete this;
+    if (!finished_ || !call_is_over_) return;
+    // Answers that nobody has taken.
+    if (unwritten_messages_ > 0) queue_->turns.Leave(client_.get(), unwritten_messages_);
+    delete this;
   }
 
   // Starts whatever can be started now.
@@ -200,13 +202,24 @@ class PublishStream final : public PublishFrameOwner {
     if (broken_ && !reading_) input_ended_ = true;  // Nothing more can come.
     if (has_answers_ && !writing_ && !broken_) Write();
     if (!reading_ && !input_ended_ && WindowIsOpen() && waiting_frame_ == nullptr) Read();
-    const bool all_answered = unanswered_messages_ == 0 && (!has_answers_ || broken_);
+    const bool all_answered =
+        unanswered_messages_ == 0 && waiting_frame_ == nullptr && (!has_answers_ || broken_);
     if (input_ended_ && !reading_ && !writing_ && all_answered) Finish();
   }
 
+  // Half of what the client may have at most, so that a stream whose caller hangs does not keep the
+  // client's other calls out.
+  void SetWindow() {
+    const ClientLimits::Amount client_max = context_->limits->client_max();
+    window_.messages = std::min(context_->options.stream_window_messages,
+                                std::max<int64_t>(1, client_max.messages / 2));
+    window_.bytes =
+        std::min(context_->options.stream_window_bytes, std::max<int64_t>(1, client_max.bytes / 2));
+  }
+
   bool WindowIsOpen() const {
-    return unanswered_messages_ + unwritten_messages_ < context_->options.stream_window_messages &&
-           unanswered_bytes_ < context_->options.stream_window_bytes;
+    return unanswered_messages_ + unwritten_messages_ < window_.messages &&
+           unanswered_bytes_ < window_.bytes;
   }
 
   void Read() {
@@ -218,8 +231,8 @@ class PublishStream final : public PublishFrameOwner {
     writing_ = true;
     has_answers_ = false;
     writing_messages_ = unwritten_messages_;
-    answers_.set_window_messages(static_cast<uint64_t>(
-        std::max<int64_t>(0, context_->options.stream_window_messages - unanswered_messages_)));
+    answers_.set_window_messages(
+        static_cast<uint64_t>(std::max<int64_t>(0, window_.messages - unanswered_messages_)));
     grpc::ByteBuffer output;
     bool owns_output = false;  // It does; gRPC's own types ask.
     using Traits = grpc::SerializationTraits<v1::PublishStreamResponse>;
@@ -252,7 +265,7 @@ class PublishStream final : public PublishFrameOwner {
   absl::optional<CallerTrace> caller_trace_;
   absl::optional<Caller> caller_;  // Where there is access control.
 
-  grpc::ByteBuffer input_;             // The next frame.
+  grpc::ByteBuffer input_;             // The next frame, until it is published.
   v1::PublishStreamResponse answers_;  // Ready to be written.
   absl::Status status_;
   uint64_t next_number_ = 1;
@@ -271,7 +284,8 @@ class PublishStream final : public PublishFrameOwner {
   bool call_is_over_ = false;
 
   std::shared_ptr<ClientLimits::Client> client_;  // From when the caller is let in.
-  std::unique_ptr<PublishFrame> waiting_frame_;   // Until the client's limits let it in.
+  std::unique_ptr<PublishFrame> waiting_frame_;   // Of `input_`, until it has its turn.
+  ClientLimits::Amount window_;
 
   absl::Mutex done_mutex_;
   std::vector<std::unique_ptr<PublishFrame>> done_ ABSL_GUARDED_BY(done_mutex_);

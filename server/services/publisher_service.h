@@ -33,9 +33,9 @@ struct PublisherServiceOptions {
   int64_t batch_messages_max = 10000;
 };
 
-// Asynchronous, with the frames of streams as bytes.
-using PublisherAsyncService = v1::PublisherService::WithAsyncMethod_Publish<
-    v1::PublisherService::WithAsyncMethod_PublishBatch<
+// Asynchronous, and what callers send comes as bytes: see publish_request.h.
+using PublisherAsyncService =
+    v1::PublisherService::WithRawMethod_Publish<v1::PublisherService::WithRawMethod_PublishBatch<
         v1::PublisherService::WithRawMethod_PublishStream<v1::PublisherService::Service>>>;
 
 // What the handlers share. All of it outlives them.

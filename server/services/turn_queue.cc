@@ -11,8 +11,8 @@
 namespace router {
 namespace {
 
-// Room is made by answers to the same client's messages, which are noticed at once where this
-// thread gives them, by other threads, by time, and by other clients that stop publishing.
+// Room is made by answers to the same client's messages, which are noticed at once where they are
+// of this queue, by other queues, by time, and by other clients that stop publishing.
 constexpr int64_t kRetryIntervalMs = 10;
 
 }  // namespace
@@ -23,7 +23,10 @@ absl::StatusOr<bool> TurnQueue::Enter(LimitedMessages* messages,
   messages->client_ = std::move(client);
   messages->amount_ = amount;
   messages->state_ = LimitedMessages::State::kOutside;
-  const absl::StatusOr<bool> entered = limits_->Enter(messages->client_.get(), amount);
+  ClientLimits::Client* const key = messages->client_.get();
+  const auto waiting = waiting_.find(key);
+  const bool others_wait = waiting != waiting_.end() && !waiting->second.entered.empty();
+  const absl::StatusOr<bool> entered = limits_->Enter(key, amount, others_wait);
   if (entered.ok()) {
     messages->state_ =
         *entered ? LimitedMessages::State::kStarted : LimitedMessages::State::kWaiting;
@@ -32,19 +35,39 @@ absl::StatusOr<bool> TurnQueue::Enter(LimitedMessages* messages,
 }
 
 void TurnQueue::Wait(LimitedMessages* messages) {
-  Waiting& waiting = waiting_[messages->client_.get()];
-  const bool is_outside = messages->state_ == LimitedMessages::State::kOutside;
-  Put(messages, is_outside ? &waiting.outside : &waiting.entered);
+  Put(messages, &waiting_[messages->client_.get()]);
   SetAlarm();
 }
 
-void TurnQueue::Put(LimitedMessages* messages, LimitedMessages::List* list) {
-  messages->list_ = list;
-  messages->place_ = list->insert(list->end(), messages);
+bool TurnQueue::MayWait(const LimitedMessages& messages) const {
+  const auto found = waiting_.find(messages.client_.get());
+  if (found == waiting_.end() || found->second.outside.empty()) return true;
+  const int64_t max = limits_->client_max().bytes;
+  return found->second.outside_bytes + messages.amount_.bytes <= max;
 }
 
-void TurnQueue::Take(LimitedMessages* messages) {
+void TurnQueue::Put(LimitedMessages* messages, Waiting* waiting) {
+  const bool is_outside = messages->state_ == LimitedMessages::State::kOutside;
+  if (is_outside) waiting->outside_bytes += messages->amount_.bytes;
+  messages->list_ = is_outside ? &waiting->outside : &waiting->entered;
+  messages->place_ = messages->list_->insert(messages->list_->end(), messages);
+}
+
+void TurnQueue::Take(LimitedMessages* messages, Waiting* waiting) {
+  if (messages->list_ == &waiting->outside) waiting->outside_bytes -= messages->amount_.bytes;
   std::exchange(messages->list_, nullptr)->erase(messages->place_);
+}
+
+void TurnQueue::EndTurn(LimitedMessages* messages) {
+  const std::shared_ptr<ClientLimits::Client> client = std::move(messages->client_);
+  messages->state_ = LimitedMessages::State::kOutside;
+  limits_->EndTurn(client.get(), messages->amount_);
+  HasFreed(client.get());
+}
+
+void TurnQueue::Leave(ClientLimits::Client* client, int64_t messages) {
+  limits_->Leave(client, {messages, 0}, /*has_turn=*/false);
+  HasFreed(client);
 }
 
 void TurnQueue::Leave(LimitedMessages* messages) {
@@ -52,14 +75,15 @@ void TurnQueue::Leave(LimitedMessages* messages) {
   ClientLimits::Client* const client = kept.get();
   const LimitedMessages::State state =
       std::exchange(messages->state_, LimitedMessages::State::kOutside);
-  const bool has_started = state == LimitedMessages::State::kStarted;
+  if (messages->list_ != nullptr) Take(messages, &waiting_.find(client)->second);
   if (state != LimitedMessages::State::kOutside) {
-    limits_->Leave(client, messages->amount_, has_started);
+    limits_->Leave(client, messages->amount_, state == LimitedMessages::State::kStarted);
   }
-  if (!calls_->IsThisThread()) return;
-  const auto found = waiting_.find(client);
-  if (found == waiting_.end()) return;
-  if (messages->list_ != nullptr) Take(messages);
+  HasFreed(client);
+}
+
+void TurnQueue::HasFreed(ClientLimits::Client* client) {
+  if (!waiting_.contains(client)) return;
   if (freed_.empty()) calls_->AtEndOfRound(&on_freed_);
   freed_.insert(client);
 }
@@ -91,11 +115,12 @@ void TurnQueue::LetIn(ClientLimits::Client* client) {
   Waiting& waiting = found->second;
   while (!waiting.outside.empty()) {
     LimitedMessages* const first = waiting.outside.front();
-    const absl::optional<bool> entered = limits_->EnterAgain(client, first->amount_);
+    const absl::optional<bool> entered =
+        limits_->EnterAgain(client, first->amount_, !waiting.entered.empty());
     if (!entered.has_value()) break;
-    Take(first);
-    Put(first, &waiting.entered);
+    Take(first, &waiting);
     first->state_ = *entered ? LimitedMessages::State::kStarted : LimitedMessages::State::kWaiting;
+    Put(first, &waiting);
   }
   std::vector<LimitedMessages*> started;
   while (!waiting.entered.empty()) {
@@ -104,7 +129,7 @@ void TurnQueue::LetIn(ClientLimits::Client* client) {
       if (!limits_->Start(client, first->amount_)) break;
       first->state_ = LimitedMessages::State::kStarted;
     }
-    Take(first);
+    Take(first, &waiting);
     started.push_back(first);
   }
   if (waiting.entered.empty() && waiting.outside.empty()) waiting_.erase(found);

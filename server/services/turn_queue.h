@@ -1,6 +1,7 @@
 #ifndef ROUTER_SERVER_SERVICES_TURN_QUEUE_H_
 #define ROUTER_SERVER_SERVICES_TURN_QUEUE_H_
 
+#include <cstdint>
 #include <list>
 #include <memory>
 
@@ -32,45 +33,57 @@ class LimitedMessages {
   std::shared_ptr<ClientLimits::Client> client_;
   ClientLimits::Amount amount_;
   State state_ = State::kOutside;
-  List* list_ = nullptr;  // Of the queue, while it waits there, and its place in it.
+  List* list_ = nullptr;  // Of the queue, while they wait there, and their place in it.
   List::iterator place_;
 };
 
 // Lets messages in as their client's limits allow, and keeps those that have to wait, in their
-// order. Of the thread of one call queue, but for Leave of what has started.
+// order. Of the thread of one call queue.
 class TurnQueue {
  public:
   // Borrows both.
   TurnQueue(ClientLimits* limits, CallQueue* calls) : limits_(limits), calls_(calls) {}
 
-  // As ClientLimits::Enter, for messages that are in no queue. True: they may be published, and
-  // OnTurn is not called. False: Wait for their turn.
+  // As ClientLimits::Enter, for messages that are in no queue. Those of one client have their turn
+  // in their order. True: they may be published, and OnTurn is not called. False: Wait for their
+  // turn.
   absl::StatusOr<bool> Enter(LimitedMessages* messages,
                              std::shared_ptr<ClientLimits::Client> client,
                              ClientLimits::Amount amount);
 
   // OnTurn will be called, on this thread and not before this returns. Messages that Enter has
-  // refused may wait, too, until they are let in.
+  // refused may wait, too, until they are let in, where MayWait.
   void Wait(LimitedMessages* messages);
 
-  // The messages are answered, or given up. Nothing where they were not let in, or never came to
-  // Enter.
+  // Whether messages that Enter has refused may wait: those of one client that do have no more
+  // bytes than it may have in hand.
+  bool MayWait(const LimitedMessages& messages) const;
+
+  // The messages are answered, and the answer not taken: see ClientLimits::EndTurn. What is left in
+  // hand of them is the caller's to Leave.
+  void EndTurn(LimitedMessages* messages);
+  void Leave(ClientLimits::Client* client, int64_t messages);
+
+  // The answer of the messages is taken, or they are given up. Nothing where they were not let in,
+  // or never came to Enter.
   void Leave(LimitedMessages* messages);
 
  private:
-  // Of one client. Those that were let in have their turn in their order; the others are let in as
-  // soon as they can be, so that nobody waits for somebody who cannot go on.
+  // Of one client. Those that were let in have their turn in their order, and wait for none that
+  // was not; those are let in, in their order, as soon as the first of them can be.
   struct Waiting {
     LimitedMessages::List entered;
     LimitedMessages::List outside;
+    int64_t outside_bytes = 0;
   };
 
   void SetAlarm();
   void OnAlarm(bool ok);
   void OnFreed(bool ok);
+  void HasFreed(ClientLimits::Client* client);
   void LetIn(ClientLimits::Client* client);
-  static void Put(LimitedMessages* messages, LimitedMessages::List* list);
-  static void Take(LimitedMessages* messages);
+  static void Put(LimitedMessages* messages, Waiting* waiting);
+  static void Take(LimitedMessages* messages, Waiting* waiting);
 
   ClientLimits* const limits_;
   CallQueue* const calls_;

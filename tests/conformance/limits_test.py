@@ -1,9 +1,7 @@
 """What one client may take, and what the others have left meanwhile."""
 
-import socket
 import threading
 import time
-import types
 import unittest
 
 import grpc
@@ -12,65 +10,9 @@ from router.v1 import message_pb2
 from router.v1 import publisher_pb2
 
 from harness import oracle as outcomes
-from harness.api import STORED, error_of_call
-from harness.caller import Caller
-from harness.fixture import RouterTestCase
+from harness.api import error_of_call
 from harness.waiting import stays_true, wait_until
-from secure_router import SecureRouterTestCase
-
-# The broker may be stopped for as long as a test likes.
-_PATIENT = {"nats_ping_interval_ms": 3600000, "nats_ack_timeout_ms": 600000}
-_CALL_S = 60
-_HTTP2_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\x04\0\0\0\0\0"
-
-
-def message(subject="test.a", payload=b"x", **fields):
-    return message_pb2.Message(subject=subject, payload=payload, guarantee=STORED, **fields)
-
-
-def batch(*messages):
-    return publisher_pb2.PublishBatchRequest(messages=messages)
-
-
-class LimitsTestCase(SecureRouterTestCase):
-    """Two clients: `self.a`, who is the operator too, and `self.b`."""
-
-    def start_limited(self, **settings):
-        self.start_secure(**settings)
-        self.a = self.router.api
-        self.b = self.client("b", "DNS:publisher.test")
-
-    def tearDown(self):
-        if self.router is not None:
-            self.router.log.events()
-            self.assertEqual(self.router.log.malformed, [])
-
-    def caller_of(self, api):
-        return Caller(types.SimpleNamespace(api=api), self.oracle)
-
-    def ways(self):
-        return (("unary", self.publish), ("batch", self.publish_batch),
-                ("stream", self.publish_stream))
-
-    def in_flight_bytes(self):
-        return self.router.metric("router_publish_in_flight_bytes")
-
-    def exceeded(self, limit):
-        return self.router.metric("router_limit_exceeded_total", limit=limit)
-
-    def assert_refused(self, error, reason):
-        self.assert_error(error, "RESOURCE_EXHAUSTED", reason)
-        self.assertGreater(error.retry_delay_s, 0, "it is said when to try again")
-
-    def assert_takes(self, api):
-        for way, publish in self.ways():
-            self.assertIsNone(publish(api, message()), way)
-
-    def assert_nothing_left(self):
-        wait_until(lambda: self.in_flight_bytes() == 0, "nothing is in flight")
-        self.router.wait_drained()
-        findings = self.oracle.check([s for s in self.stored() if s[0].startswith("id-")])
-        self.assertFalse(findings, str(findings))
+from limited_router import CALL_S, PATIENT, LimitsTestCase, batch, message
 
 
 class SizesTest(LimitsTestCase):
@@ -129,81 +71,6 @@ class SizesTest(LimitsTestCase):
              metadata=[("k", "v" * 1000)])
 
 
-class ConnectionsTest(RouterTestCase):
-
-    def connect(self, source="127.0.0.1"):
-        """A connection that the router has taken, or None where it has closed it."""
-        connection = socket.create_connection(("127.0.0.1", self.router.grpc_port), 10, (source, 0))
-        self.addCleanup(connection.close)
-        try:
-            connection.sendall(_HTTP2_HELLO)
-            return connection if connection.recv(1 << 16) else None
-        except ConnectionError:
-            return None
-
-    def open_count(self):
-        return self.router.metric("router_grpc_connections")
-
-    def refused(self, reason):
-        return self.router.metric("router_grpc_connections_refused_total", reason=reason)
-
-    def start_with_one_client(self, **settings):
-        """The one has a connection."""
-        self.start(**settings)
-        self.caller.publish("test.a")
-        wait_until(lambda: self.open_count() == 1, "the probe's connection is forgotten")
-
-    def assert_others_go_on(self):
-        answers = self.caller.publish_many("test.a", 20)
-        self.assert_outcomes(answers, outcomes.DELIVERED)
-
-    def test_one_connection_more_than_there_may_be(self):
-        self.start_with_one_client(grpc_max_connections=3)
-        first, second = self.connect(), self.connect("127.0.0.2")
-        self.assertIsNotNone(first)
-        self.assertIsNotNone(second)
-        for source in ("127.0.0.1", "127.0.0.3"):
-            self.assertIsNone(self.connect(source))
-        self.assertEqual(self.refused("connections"), 2)
-        event = self.router.log.events("GRPC_CONNECTION_REFUSED")[0]
-        self.assertEqual((event["reason"], event["address"], event["limit"]),
-                         ("connections", "127.0.0.1", 3))
-        self.assert_others_go_on()
-        self.assertEqual(self.open_count(), 3)
-        second.close()
-        wait_until(self.connect, "there is room for another one")
-        self.assertIsNone(self.connect())
-        self.assertEqual(self.open_count(), 3)
-        self.assert_others_go_on()
-
-    def test_one_connection_more_than_an_address_may_have(self):
-        self.start_with_one_client(grpc_max_connections_per_address=2)
-        hostile = [self.connect("127.0.0.2") for _ in range(2)]
-        self.assertNotIn(None, hostile)
-        for _ in range(3):
-            self.assertIsNone(self.connect("127.0.0.2"))
-        self.assertEqual(self.refused("address_connections"), 3)
-        self.assertIsNotNone(self.connect("127.0.0.1"), "another address has room")
-        self.assert_others_go_on()
-        hostile.pop().close()
-        wait_until(lambda: self.connect("127.0.0.2"), "there is room for another one")
-        self.assertEqual(self.refused("connections"), 0)
-
-    def test_a_client_is_moved_to_a_new_connection_without_an_error(self):
-        self.start(grpc_max_connection_age_ms=300)
-        connected = []
-        self.router.api.channel.subscribe(
-            lambda state: state == grpc.ChannelConnectivity.READY and connected.append(state))
-        answers = []
-        end = time.monotonic() + 30
-        while len(connected) < 4 and time.monotonic() < end:
-            answers += self.caller.publish_many("test.a", 10)
-        self.assertGreaterEqual(len(connected), 4)
-        self.assertEqual([a.error for a in answers if a.error], [])
-        self.assert_outcomes(answers, outcomes.DELIVERED)
-        self.assert_messages()
-
-
 class InFlightTest(LimitsTestCase):
 
     def setUp(self):
@@ -211,13 +78,13 @@ class InFlightTest(LimitsTestCase):
         self.held = []
 
     def start_limited(self, **settings):
-        super().start_limited(**dict(_PATIENT, **settings))
+        super().start_limited(**dict(PATIENT, **settings))
 
     def hold(self, api, count, payload_bytes=1):
         """A batch of so many messages that is answered once the broker goes on."""
         request = batch(*[message(payload=b"x" * payload_bytes) for _ in range(count)])
         before = self.in_flight_bytes()
-        self.held.append(api.PublishBatchFuture(request, timeout=_CALL_S))
+        self.held.append(api.PublishBatchFuture(request, timeout=CALL_S))
         wait_until(lambda: self.in_flight_bytes() >= before + request.ByteSize(),
                    "the messages are in flight")
 
@@ -304,11 +171,14 @@ class InFlightTest(LimitsTestCase):
         streams = [self.caller.open_stream() for _ in range(5)]
         for stream in streams:
             stream.send("test.a", 4)
-        self.held.append(self.a.PublishBatchFuture(batch(message(), message()), timeout=_CALL_S))
+        self.held.append(self.a.PublishBatchFuture(batch(message(), message()), timeout=CALL_S))
         wait_until(lambda: self.status().in_flight == 8 and self.in_flight_bytes() > held + 200,
                    "they are in hand, and wait")
+        before = self.in_flight_bytes()
         for stream in streams[1:]:
             stream.cancel()
+        wait_until(lambda: self.in_flight_bytes() <= held + (before - held) / 2,
+                   "it is noticed that they are cancelled")
         self.go_on()
         streams[0].finish()
         wait_until(lambda: self.in_flight_bytes() == 0, "nothing is in flight")
@@ -432,85 +302,13 @@ class ReloadTest(LimitsTestCase):
         self.assertEqual(self.limit("client_max_messages_per_second"), 1000)
         self.assertEqual(self.limit("client_max_in_flight_messages"), 7)
         self.write_limits("{max_messages_per_second: 2}")
+        mark = self.router.log.mark()
         self.router.hang_up()
-        self.router.log.wait_for_event("CONFIG_RELOADED", after=self.router.log.mark())
+        self.router.log.wait_for_event("CONFIG_RELOADED", after=mark)
         self.assertEqual(self.limit("client_max_messages_per_second"), 2)
         self.assertEqual(self.limit("client_max_in_flight_messages"), 32768)
         self.a.PublishBatch(batch(*[message()] * 10))
         self.assert_refused(self.publish(self.a, message()), "CLIENT_RATE_LIMIT")
-
-
-class GreedyClient:
-    """Streams that publish as fast as they are read, until the end of the block."""
-
-    STREAMS = 4
-    FRAME = publisher_pb2.PublishStreamRequest(
-        messages=[message("test.greedy", b"x" * 100)] * 100).SerializeToString()
-
-    def __init__(self, api):
-        self._stop = threading.Event()
-        self._call = api.channel.stream_stream("/router.v1.PublisherService/PublishStream")
-        self._threads = [threading.Thread(target=self._run, daemon=True)
-                         for _ in range(self.STREAMS)]
-        self.errors = []
-
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(60)
-
-    def _run(self):
-        try:
-            for _ in self._call(iter(lambda: None if self._stop.is_set() else self.FRAME, None),
-                                timeout=10 * _CALL_S):
-                pass
-        except grpc.RpcError as e:
-            self.errors.append(e)
-
-
-class FairnessTest(LimitsTestCase):
-
-    def latencies(self, count, backlog_bytes, **settings):
-        """In seconds, the smallest first: of the good client's publishes, one after the other,
-        beside a greedy client that has so much in hand when they begin."""
-        router = self.start_router(name=f"router{count}", **dict(
-            self.settings, client_max_in_flight_messages=65536, **_PATIENT, **settings))
-        good = self.authority.credentials(self.authority.issue("b", "DNS:publisher.test"))
-        api = router.connect(good)
-        self.addCleanup(api.close)
-        seconds = []
-        with GreedyClient(router.api) as greedy:
-            wait_until(
-                lambda: router.metric("router_publish_in_flight_bytes") >= backlog_bytes,
-                "there is a backlog", 30)
-            # The first ones find as much on its way as one may have that is alone.
-            for _ in range(20 if count > 20 else 1):
-                api.Publish(publisher_pb2.PublishRequest(message=message()), _CALL_S)
-            for _ in range(count):
-                begun = time.monotonic()
-                answer = api.Publish(publisher_pb2.PublishRequest(message=message()), _CALL_S)
-                seconds.append(time.monotonic() - begun)
-                self.assertEqual(answer.result.outcome,
-                                 message_pb2.PUBLISH_OUTCOME_DELIVERED)
-        self.assertEqual(greedy.errors, [])
-        router.close()
-        return sorted(seconds)
-
-    def test_a_good_client_does_not_wait_behind_a_greedy_one(self):
-        self.start_broker()
-        fair = self.latencies(100, 500000)
-        # All that one client may have in hand is on its way, and the other one's is behind it.
-        unfair = self.latencies(5, 7000000, client_shared_in_flight_messages=4000000,
-                                client_shared_in_flight_bytes=68719476736)
-        print(f"median {fair[50] * 1000:.0f} ms, p99 {fair[98] * 1000:.0f} ms; behind the "
-              f"backlog: median {unfair[2] * 1000:.0f} ms")
-        self.assertLess(fair[98], unfair[2] / 2)
-        self.assertLess(fair[50], unfair[2] / 5)
 
 
 if __name__ == "__main__":

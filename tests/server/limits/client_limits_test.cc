@@ -34,16 +34,17 @@ class ClientLimitsTest : public ::testing::Test {
  protected:
   // "" where they are taken in, whether or not they have to wait.
   std::string ReasonOfEnter(const ClientPtr& client, ClientLimits::Amount amount) {
-    return error::ReasonOf(limits_.Enter(client.get(), amount).status());
+    return error::ReasonOf(limits_.Enter(client.get(), amount, false).status());
   }
   // Whether they are taken in and have their turn.
-  bool EntersAndStarts(const ClientPtr& client, ClientLimits::Amount amount) {
-    const absl::StatusOr<bool> entered = limits_.Enter(client.get(), amount);
+  bool EntersAndStarts(const ClientPtr& client, ClientLimits::Amount amount,
+                       bool others_wait = false) {
+    const absl::StatusOr<bool> entered = limits_.Enter(client.get(), amount, others_wait);
     EXPECT_TRUE(entered.ok()) << entered.status();
     return entered.ok() && *entered;
   }
-  void Leave(const ClientPtr& client, ClientLimits::Amount amount, bool has_started = true) {
-    limits_.Leave(client.get(), amount, has_started);
+  void Leave(const ClientPtr& client, ClientLimits::Amount amount, bool has_turn = true) {
+    limits_.Leave(client.get(), amount, has_turn);
   }
 
   void SetRate(int64_t messages_per_second) { limits_.Set(LimitsWithRate(messages_per_second)); }
@@ -114,7 +115,7 @@ TEST_F(ClientLimitsTest, ThoseThatPublishShareEvenly) {
   EXPECT_FALSE(limits_.Start(a_.get(), {1, 1}));
   EXPECT_TRUE(EntersAndStarts(b_, {1, 1}));  // Whatever the other one has.
   Leave(a_, {4, 4});
-  EXPECT_FALSE(EntersAndStarts(a_, {2, 2}));  // Not before the one that waits.
+  EXPECT_FALSE(EntersAndStarts(a_, {2, 2}, /*others_wait=*/true));
   EXPECT_TRUE(limits_.Start(a_.get(), {1, 1}));
   EXPECT_TRUE(limits_.Start(a_.get(), {2, 2}));
   EXPECT_TRUE(EntersAndStarts(a_, {1, 1}));
@@ -136,10 +137,42 @@ TEST_F(ClientLimitsTest, WhatIsGivenUpWhileItWaitsHoldsUpNobody) {
   EXPECT_TRUE(EntersAndStarts(b_, {1, 1}));
   EXPECT_TRUE(EntersAndStarts(a_, {4, 4}));
   EXPECT_FALSE(EntersAndStarts(a_, {6, 6}));
-  Leave(a_, {6, 6}, /*has_started=*/false);
+  Leave(a_, {6, 6}, /*has_turn=*/false);
   Leave(a_, {4, 4});
   EXPECT_TRUE(EntersAndStarts(a_, {1, 1}));
   EXPECT_EQ(limits_.in_flight_bytes(), 2);
+}
+
+TEST_F(ClientLimitsTest, CallsLargerThanAShareAreNotTooMuchTogether) {
+  limits_.Set({1 << 20, 1 << 20, 1000, 80, 8, 0});
+  EXPECT_TRUE(EntersAndStarts(b_, {1, 600}));  // Alone.
+  EXPECT_TRUE(EntersAndStarts(a_, {1, 600}));  // 640 may be on the way before such a call.
+  const ClientPtr c = limits_.Find("c");
+  EXPECT_FALSE(EntersAndStarts(c, {1, 600}));
+  EXPECT_TRUE(EntersAndStarts(c, {1, 20})) << "it is in the share";
+  Leave(c, {1, 20});
+  Leave(a_, {1, 600});
+  EXPECT_TRUE(limits_.Start(c.get(), {1, 600}));
+}
+
+TEST_F(ClientLimitsTest, AnswersThatAreNotTakenAreInHandAndNotOnTheWay) {
+  EXPECT_TRUE(EntersAndStarts(b_, {1, 1}));
+  EXPECT_TRUE(EntersAndStarts(a_, {4, 40}));
+  EXPECT_FALSE(EntersAndStarts(a_, {1, 1}));
+  limits_.EndTurn(a_.get(), {4, 40});
+  EXPECT_EQ(limits_.in_flight_bytes(), 2);
+  EXPECT_TRUE(limits_.Start(a_.get(), {1, 1}));
+  EXPECT_EQ(ReasonOfEnter(a_, {6, 1}), "CLIENT_IN_FLIGHT_LIMIT");
+  Leave(a_, {4, 0}, /*has_turn=*/false);
+  EXPECT_EQ(ReasonOfEnter(a_, {6, 1}), "");
+}
+
+TEST_F(ClientLimitsTest, NobodyGetsInWhereThereIsTwiceAsMuchAsThereMayBe) {
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(ReasonOfEnter(limits_.Find(std::to_string(i)), {1, 500}), "") << i;
+  }
+  EXPECT_EQ(ReasonOfEnter(a_, {1, 1}), "IN_FLIGHT_LIMIT");
+  EXPECT_EQ(limits_.in_flight_bytes(), 2000);
 }
 
 TEST_F(ClientLimitsTest, ManyClientsHaveAShareEach) {
@@ -150,7 +183,7 @@ TEST_F(ClientLimitsTest, ManyClientsHaveAShareEach) {
 
 TEST_F(ClientLimitsTest, RefusalsSayWhenToTryAgain) {
   ASSERT_EQ(ReasonOfEnter(a_, {10, 600}), "");
-  const absl::Status refused = limits_.Enter(a_.get(), {1, 1}).status();
+  const absl::Status refused = limits_.Enter(a_.get(), {1, 1}, false).status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(RetryAfter(refused), absl::Milliseconds(100));
 }
@@ -159,7 +192,7 @@ TEST_F(ClientLimitsTest, RateIsMadeUpForByTime) {
   SetRate(100);
   EXPECT_EQ(ReasonOfEnter(a_, {100, 0}), "");  // A second's worth is saved up.
   Leave(a_, {100, 0});
-  const absl::Status refused = limits_.Enter(a_.get(), {1, 0}).status();
+  const absl::Status refused = limits_.Enter(a_.get(), {1, 0}, false).status();
   EXPECT_EQ(error::ReasonOf(refused), "CLIENT_RATE_LIMIT");
   EXPECT_EQ(RetryAfter(refused), absl::Milliseconds(10));
   EXPECT_EQ(ReasonOfEnter(b_, {1, 0}), "");
@@ -202,11 +235,11 @@ TEST_F(ClientLimitsTest, SweepForgetsWhoHasNothingToMakeUpFor) {
 TEST_F(ClientLimitsTest, WhatWasRefusedEntersAgainAsWhatIsNew) {
   ASSERT_EQ(ReasonOfEnter(a_, {10, 10}), "");
   ASSERT_EQ(ReasonOfEnter(a_, {1, 1}), "CLIENT_IN_FLIGHT_LIMIT");
-  EXPECT_EQ(limits_.EnterAgain(a_.get(), {1, 1}), absl::nullopt);
+  EXPECT_EQ(limits_.EnterAgain(a_.get(), {1, 1}, false), absl::nullopt);
   Leave(a_, {10, 10});
-  EXPECT_EQ(limits_.EnterAgain(a_.get(), {9, 90}), true);
-  EXPECT_EQ(limits_.EnterAgain(a_.get(), {1, 550}), absl::nullopt);
-  EXPECT_EQ(limits_.EnterAgain(a_.get(), {1, 500}), true);
+  EXPECT_EQ(limits_.EnterAgain(a_.get(), {9, 90}, false), true);
+  EXPECT_EQ(limits_.EnterAgain(a_.get(), {1, 550}, false), absl::nullopt);
+  EXPECT_EQ(limits_.EnterAgain(a_.get(), {1, 500}, false), true);
   EXPECT_EQ(limits_.in_flight_bytes(), 590);
 }
 
@@ -228,7 +261,7 @@ TEST_F(ClientLimitsTest, AfterStopNothingWaits) {
 TEST_F(ClientLimitsTest, RefusalsAreCountedAndLoggedOnce) {
   ASSERT_EQ(ReasonOfEnter(a_, {10, 10}), "");
   ASSERT_EQ(ReasonOfEnter(a_, {1, 1}), "CLIENT_IN_FLIGHT_LIMIT");
-  EXPECT_FALSE(limits_.EnterAgain(a_.get(), {1, 1}).has_value());
+  EXPECT_FALSE(limits_.EnterAgain(a_.get(), {1, 1}, false).has_value());
   EXPECT_EQ(metrics_.limits_exceeded.client_max_in_flight_messages.Value(), 1);
   ASSERT_EQ(capture_.Events("CLIENT_LIMITED").size(), 1);
   EXPECT_EQ(capture_.Events("CLIENT_LIMITED")[0]["client"], "a");

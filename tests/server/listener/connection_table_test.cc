@@ -141,6 +141,17 @@ TEST_F(ConnectionTableTest, BansEnd) {
   EXPECT_EQ(Add("192.0.2.1"), Admission::kOk);
 }
 
+TEST_F(ConnectionTableTest, WhatCanHappenIsOnceTooOftenForTheThirdTime) {
+  const SteadyTime until = now_ + std::chrono::seconds(10);
+  EXPECT_FALSE(table_.IsOnceTooOften("192.0.2.1", until));
+  EXPECT_FALSE(table_.IsOnceTooOften("192.0.2.1", until));
+  EXPECT_FALSE(table_.IsOnceTooOften("192.0.2.2", until));
+  EXPECT_TRUE(table_.IsOnceTooOften("192.0.2.1", until));
+  Pass(absl::Seconds(10));
+  table_.Sweep(now_);
+  EXPECT_FALSE(table_.IsOnceTooOften("192.0.2.1", now_ + std::chrono::seconds(10)));
+}
+
 TEST_F(ConnectionTableTest, NamesPeersAsGrpcDoes) {
   struct Case {
     const char* address;

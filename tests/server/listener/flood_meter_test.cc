@@ -113,9 +113,16 @@ TEST_F(FloodMeterTest, CallsResetAfterTheirMessage) {
 }
 
 TEST_F(FloodMeterTest, BytesThatAreNoMessage) {
+  EXPECT_EQ(Bring(Counts(1000, 1, 1, 0, 1)), Verdict::kNone);
+  EXPECT_EQ(BringFor(10, Counts(kMib, 0, 0, 0, 0)), Verdict::kBytes);
+  EXPECT_LE(counts_.received_bytes, 5 * kMib);
+}
+
+TEST_F(FloodMeterTest, OneMessageThatIsLargerThanItMayBeIsReadToItsEnd) {
   EXPECT_EQ(Bring(Counts(1000, 1, 0, 0, 1)), Verdict::kNone);
-  EXPECT_EQ(BringFor(10, Counts(4 * kMib, 0, 0, 0, 0)), Verdict::kBytes);
-  EXPECT_LE(counts_.received_bytes, (16 + 1 + 3 * 4) * kMib);
+  EXPECT_EQ(BringFor(1.5, Counts(2 * kMib, 0, 0, 0, 0)), Verdict::kNone);
+  EXPECT_EQ(BringFor(10, Counts(2 * kMib, 0, 0, 0, 0)), Verdict::kMessage);
+  EXPECT_LE(counts_.received_bytes, (32 + 1 + 3 * 2) * kMib);
 }
 
 TEST_F(FloodMeterTest, BytesOfNoCallAtAll) {

@@ -11,18 +11,31 @@ namespace {
 
 class NoOwner final : public PublishFrameOwner {
   void OnFrameDone(PublishFrame*) override {}
-  void OnFrameTurn(PublishFrame*) override {}
+  void OnFrameTurn() override {}
 };
 
-std::unique_ptr<PublishFrame> FrameOf(int messages, size_t payload_bytes) {
-  static NoOwner owner;
-  auto frame = std::make_unique<PublishFrame>();
+// As a caller sends them.
+grpc::ByteBuffer BytesOf(int messages, size_t payload_bytes) {
+  v1::PublishStreamRequest request;
   for (int i = 0; i < messages; ++i) {
-    v1::Message* const message = frame->request.add_messages();
+    v1::Message* const message = request.add_messages();
     message->set_subject("subject");
     message->set_payload(std::string(payload_bytes, 'x'));
   }
-  frame->Begin(&owner);
+  const grpc::Slice slice(request.SerializeAsString());
+  return grpc::ByteBuffer(&slice, 1);
+}
+
+void Use(PublishFrame* frame, int messages, size_t payload_bytes) {
+  static NoOwner owner;
+  grpc::ByteBuffer bytes = BytesOf(messages, payload_bytes);
+  frame->Begin(&owner, static_cast<int64_t>(bytes.Length()));
+  ASSERT_TRUE(frame->Parse(&bytes).ok());
+}
+
+std::unique_ptr<PublishFrame> FrameOf(int messages, size_t payload_bytes) {
+  auto frame = std::make_unique<PublishFrame>();
+  Use(frame.get(), messages, payload_bytes);
   return frame;
 }
 
@@ -45,6 +58,15 @@ TEST(PublishFramePoolTest, KeepsNoLargeFrame) {
   EXPECT_EQ(pool.size(), 0u);
 }
 
+TEST(PublishFramePoolTest, KeepsNoFrameThatWasLargeOnce) {
+  PublishFramePool pool;
+  std::unique_ptr<PublishFrame> frame = FrameOf(5000, 0);
+  EXPECT_GT(frame->SpaceUsed(), PublishFramePool::kFrameBytesMax);
+  Use(frame.get(), 1, 0);
+  pool.Give(std::move(frame));
+  EXPECT_EQ(pool.size(), 0u);
+}
+
 TEST(PublishFramePoolTest, KeepsNoMoreThanItsBound) {
   PublishFramePool pool;
   size_t bytes = 0;
@@ -61,9 +83,7 @@ TEST(PublishFrameTest, NothingOfTheLastUseIsLeft) {
   std::unique_ptr<PublishFrame> frame = FrameOf(3, 10);
   frame->operations()[2].outcome = Outcome::kRejected;
   frame->storage.message_ids = "ids";
-  frame->request.mutable_messages()->DeleteSubrange(1, 2);
-  NoOwner owner;
-  frame->Begin(&owner);
+  Use(frame.get(), 1, 10);
   ASSERT_EQ(frame->operations().size(), 1u);
   EXPECT_EQ(frame->operations()[0].outcome, Outcome::kUnanswered);
   EXPECT_TRUE(frame->storage.message_ids.empty());

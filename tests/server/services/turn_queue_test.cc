@@ -76,10 +76,10 @@ class TurnQueueTest : public ::testing::Test {
     turns_ = std::make_unique<TurnQueue>(&limits_, calls_.get());
     calls_->Start();
     // That there are two clients that publish.
-    EXPECT_TRUE(*limits_.Enter(b_.get(), {1, 1}));
+    EXPECT_TRUE(*limits_.Enter(b_.get(), {1, 1}, false));
   }
   ~TurnQueueTest() override {
-    limits_.Leave(b_.get(), {1, 1}, /*has_started=*/true);
+    limits_.Leave(b_.get(), {1, 1}, /*has_turn=*/true);
     EXPECT_EQ(limits_.in_flight_bytes(), 0);
     server_->Shutdown();
     calls_->Shutdown();
@@ -110,13 +110,10 @@ class TurnQueueTest : public ::testing::Test {
   // alarm has gone off: `messages` of another client get in then.
   void WaitForAlarm() {
     const ClientPtr client = limits_.Find("alarm");
-    auto first = Make("");
+    EXPECT_TRUE(*limits_.Enter(client.get(), {1, 0}, false));
     auto second = Make("");
-    Run([&] {
-      EXPECT_TRUE(Enter(first.get(), client, {1, 0}));
-      EXPECT_FALSE(Enter(second.get(), client, {1, 0}));
-    });
-    turns_->Leave(first.get());  // Of another thread: only the alarm notices.
+    Run([&] { EXPECT_FALSE(Enter(second.get(), client, {1, 0})); });
+    limits_.Leave(client.get(), {1, 0}, /*has_turn=*/true);  // Only the alarm notices.
     ASSERT_TRUE(second->WaitForTurn());
     Run([&] { turns_->Leave(second.get()); });
   }
@@ -211,6 +208,45 @@ TEST_F(TurnQueueTest, OnesThatWereLetInDoNotWaitForARefusedOneBeforeThem) {
   }
   ASSERT_TRUE(refused->WaitForTurn());
   Run([&] { turns_->Leave(refused.get()); });
+}
+
+TEST_F(TurnQueueTest, AnswersThatAreNotTakenLetTheNextOnesGoAndKeepOthersOut) {
+  auto first = Make("first");
+  auto second = Make("second");
+  auto refused = Make("refused");
+  Run([&] {
+    EXPECT_TRUE(Enter(first.get(), a_, {1, 100}));
+    EXPECT_FALSE(Enter(second.get(), a_, {9, 100}));
+    EXPECT_FALSE(Enter(refused.get(), a_, {1, 1}));
+    turns_->EndTurn(first.get());
+  });
+  ASSERT_TRUE(second->WaitForTurn());
+  Run([&] { turns_->EndTurn(second.get()); });
+  WaitForAlarm();
+  EXPECT_FALSE(refused->had_turn());
+  Run([&] { turns_->Leave(a_.get(), 10); });
+  ASSERT_TRUE(refused->WaitForTurn());
+  Run([&] { turns_->Leave(refused.get()); });
+}
+
+TEST_F(TurnQueueTest, RefusedOnesThatWaitHaveNoMoreBytesThanTheirClientMayHave) {
+  auto large = Make("large");
+  auto refused = Make("refused");
+  auto too_many = Make("too many");
+  Run([&] {
+    EXPECT_TRUE(Enter(large.get(), a_, {1, 600}));
+    EXPECT_FALSE(turns_->Enter(refused.get(), a_, {1, 599}).ok());
+    EXPECT_TRUE(turns_->MayWait(*refused));
+    turns_->Wait(refused.get());
+    EXPECT_FALSE(turns_->Enter(too_many.get(), a_, {1, 2}).ok());
+    EXPECT_FALSE(turns_->MayWait(*too_many));
+    EXPECT_FALSE(turns_->Enter(too_many.get(), a_, {1, 1}).ok());
+    EXPECT_TRUE(turns_->MayWait(*too_many));
+    turns_->Leave(refused.get());
+    EXPECT_FALSE(turns_->Enter(too_many.get(), a_, {1, 600}).ok());
+    EXPECT_TRUE(turns_->MayWait(*too_many)) << "as large as it is, as the only one";
+    turns_->Leave(large.get());
+  });
 }
 
 TEST_F(TurnQueueTest, WhoLeavesWhileItWaitsIsForgotten) {
@@ -332,7 +368,7 @@ TEST_F(TurnQueueTest, AnotherClientThatStopsPublishingIsNoticed) {
   auto waiting = Make("waiting");
   auto of_other = Make("of_other");
   const ClientPtr c = limits_.Find("c");
-  limits_.Leave(b_.get(), {1, 1}, /*has_started=*/true);
+  limits_.Leave(b_.get(), {1, 1}, /*has_turn=*/true);
   Run([&] {
     EXPECT_TRUE(Enter(of_other.get(), c, {1, 1}));
     EXPECT_TRUE(Enter(first.get(), a_, {1, 1}));
@@ -346,7 +382,7 @@ TEST_F(TurnQueueTest, AnotherClientThatStopsPublishingIsNoticed) {
     turns_->Leave(first.get());
     turns_->Leave(waiting.get());
   });
-  EXPECT_TRUE(*limits_.Enter(b_.get(), {1, 1}));
+  EXPECT_TRUE(*limits_.Enter(b_.get(), {1, 1}, false));
 }
 
 TEST_F(TurnQueueTest, AnswersOfOtherThreadsAreNoticed) { WaitForAlarm(); }
