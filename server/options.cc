@@ -19,6 +19,9 @@ namespace {
 constexpr int64_t kFileBytesPerByte = 2;
 constexpr int64_t kFileBytesBase = int64_t{64} << 20;
 
+// One connection may have one part in so many of gRPC's memory in messages that are not complete.
+constexpr int64_t kConnectionShareOfMemory = 4;
+
 constexpr int kAdminThreadsMax = 64;
 constexpr absl::Duration kHandshakeTimeout = absl::Seconds(10);
 constexpr absl::Duration kKeepaliveTime = absl::Seconds(60);
@@ -220,7 +223,8 @@ GrpcConnections::Options GrpcConnectionsOptionsOf(const Settings& settings) {
   GrpcConnections::Options options;
   options.listener = {settings.grpc_listen, DescriptorsForConnections()};
   options.limits = {settings.grpc_max_connections, settings.grpc_max_connections_per_address};
-  options.flood = {settings.grpc_max_concurrent_streams, settings.grpc_max_receive_bytes};
+  options.flood = {settings.grpc_max_concurrent_streams, settings.grpc_max_receive_bytes,
+                   settings.grpc_max_memory_bytes / kConnectionShareOfMemory};
   options.flood_ban = settings.grpc_flood_ban;
   return options;
 }

@@ -21,8 +21,6 @@ constexpr int kFruitlessLooks = 3;
 constexpr std::chrono::milliseconds kFruitlessTime{200};
 // As many calls may be without their message yet, however few the server lets in at a time.
 constexpr int64_t kEmptyMin = 1000;
-// Incomplete messages of so many calls at a time are believed in.
-constexpr int64_t kMessagesAtATime = 32;
 // gRPC reads a message that is larger than it may be to its end before it refuses it. So much of
 // it, in times of what it may have, it gets to read.
 constexpr int64_t kOneMessageFactor = 2;
@@ -87,9 +85,14 @@ FloodMeter::Verdict FloodMeter::Look(const Limits& limits, const ConnectionCount
   if (broken_streams_ > kBrokenMax) return Verdict::kResets;
   if (counts.streams_started == 0 && bytes_since_message_ > kIdleBytesMax) return Verdict::kBytes;
   const int64_t open = counts.streams_started - counts.streams_succeeded - counts.streams_failed;
-  const int64_t incomplete_messages =
-      open == 1 ? kOneMessageFactor : std::min(std::max<int64_t>(open, 0), kMessagesAtATime);
-  const int64_t bytes_max = incomplete_messages * limits.message_bytes_max + kOverheadBytesMax;
+  int64_t bytes_max = 0;
+  if (open == 1) bytes_max = kOneMessageFactor * limits.message_bytes_max;
+  if (open > 1) {
+    // Those of one that is very large are not fewer than those of it alone.
+    bytes_max = std::max(std::min(open * limits.message_bytes_max, limits.incomplete_bytes_max),
+                         kOneMessageFactor * limits.message_bytes_max);
+  }
+  bytes_max += kOverheadBytesMax;
   overlong_.Add(bytes_since_message_ > static_cast<double>(bytes_max), now);
   if (!overlong_.Lasts(kOverlongLooks, kOverlongTime, now)) return Verdict::kNone;
   if (open <= 0) return Verdict::kBytes;

@@ -24,6 +24,8 @@ class FloodMeter {
   struct Limits {
     int64_t streams_max = 1000;  // At a time.
     int64_t message_bytes_max = 16 << 20;
+    // Of messages that are not complete, where there are several.
+    int64_t incomplete_bytes_max = 128 << 20;
   };
 
   // Why a connection is a flood.
@@ -33,7 +35,7 @@ class FloodMeter {
     kResets,   // Calls bring a message, and most are broken off before they are answered.
     kBytes,    // Bytes come that are part of no message.
     kMessage,  // One message, or its metadata, is much larger than it may be.
-    kUploads,  // More messages are incomplete at a time than is believed in.
+    kUploads,  // More of several messages that are not complete than there may be.
   };
 
   // `now` must not be before that of the last call, `counts` not less, and the connection have

@@ -116,8 +116,8 @@ bool GrpcConnections::Accept(int fd, const sockaddr_storage& peer) {
   const ConnectionTable::Admission admission = table_.Add(fd, peer, clock_->SteadyNow());
   count_ = static_cast<int64_t>(table_.size());
   if (admission != ConnectionTable::Admission::kOk) {
-    close(fd);
     Refuse(admission, ClientAddress(peer));
+    close(fd);
     return false;
   }
   absl::MutexLock lock(&mutex_);
@@ -263,10 +263,10 @@ bool GrpcConnections::IsHostile(const std::string& address, FloodMeter::Verdict 
     case FloodMeter::Verdict::kBytes:
       return true;
     case FloodMeter::Verdict::kMessage:
+    case FloodMeter::Verdict::kUploads:
       return table_.IsOnceTooOften(address, until);
     case FloodMeter::Verdict::kNone:
     case FloodMeter::Verdict::kResets:
-    case FloodMeter::Verdict::kUploads:
       break;
   }
   return false;

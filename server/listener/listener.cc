@@ -240,8 +240,8 @@ Listener::Accepted Listener::AcceptAll(int listening) {
     const int fd = accept4(listening, reinterpret_cast<sockaddr*>(&peer), &peer_size,
                            SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= descriptors_max_) {
-      close(fd);
       handlers_.on_refused();
+      close(fd);
       accepted = Accepted::kUnwanted;
       continue;
     }

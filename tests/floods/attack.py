@@ -22,6 +22,7 @@ import threading
 import http2
 
 PUBLISH = "/router.v1.PublisherService/Publish"
+BATCH = "/router.v1.PublisherService/PublishBatch"
 STREAM = "/router.v1.PublisherService/PublishStream"
 UNKNOWN = "/no.such.Service/Method"
 # One piece is this many frames or so.
@@ -199,14 +200,7 @@ def stalled_reader(address, source, subject, stop):
                 print("begun", flush=True)
             readable, _, _ = select.select([connection], [], [], 0.1)
             if readable:
-                for kind, flags, stream, payload in frames.read():
-                    if kind == http2.SETTINGS and not flags & http2.ACK:
-                        connection.sendall(http2.frame(http2.SETTINGS, http2.ACK, 0))
-                        rooms.set_initial(payload)
-                    elif kind == http2.PING and not flags & http2.ACK:
-                        connection.sendall(http2.frame(http2.PING, http2.ACK, 0, payload))
-                    elif kind == http2.WINDOW_UPDATE:
-                        rooms.give(stream, payload)
+                connection.sendall(rooms.obey(frames.read()))
 
 
 def incomplete_messages(address, source, stop):
@@ -230,18 +224,54 @@ def incomplete_messages(address, source, stop):
                                                   0.1)
             if writable:
                 rest = rest[connection.send(rest):]
-            for kind, flags, stream, payload in frames.read() if readable else ():
-                if kind == http2.SETTINGS and not flags & http2.ACK:
-                    rooms.set_initial(payload)
-                elif kind == http2.WINDOW_UPDATE:
-                    rooms.give(stream, payload)
-                elif kind == http2.RST_STREAM:
-                    rooms.close(stream)
+            if readable:
+                rest += rooms.obey(frames.read())
+
+
+def whole_calls(address, source, path, message, calls, stop):
+    """Calls with one message each, whose answers are not taken."""
+    body = b"\0" + len(message).to_bytes(4, "big") + message
+    with socket.create_connection(address, 10, source) as connection:
+        connection.sendall(http2.PREFACE + http2.settings((http2.INITIAL_WINDOW_SIZE, 0)))
+        frames, rooms = http2.FrameReader(connection), http2.Rooms(65535)
+        sent = {stream: 0 for stream in range(1, 2 * calls, 2)}
+        for stream in sent:
+            connection.sendall(http2.call(path, stream))
+            rooms.open(stream, len(body))
+        print("begun", flush=True)
+        connection.setblocking(False)
+        rest = b""
+        while not stop.is_set():
+            for stream, _, count in rooms.share(16384) if not rest else ():
+                data = body[sent[stream]:sent[stream] + count]
+                sent[stream] += count
+                is_last = sent[stream] == len(body) and path != STREAM
+                rest += http2.frame(http2.DATA, http2.END_STREAM if is_last else 0, stream, data)
+            readable, writable, _ = select.select([connection], [connection] if rest else [], [],
+                                                  0.1)
+            if writable:
+                rest = rest[connection.send(rest):]
+            if readable:
+                rest += rooms.obey(frames.read())
+
+
+NO_MESSAGE = http2.field(1, b"")
+HELD_MESSAGE = http2.field(1, http2.field(1, b"test.held") + http2.field(2, b"x" * 100))
+# Path, message, and how many calls.
+WHOLE_CALLS = {
+    # As many messages as there are in a large batch without anything in them.
+    "empty_messages": (BATCH, NO_MESSAGE * 4_000_000, 10),
+    # Each message has an error for an answer.
+    "unread_answers": (BATCH, NO_MESSAGE * 10_000, 200),
+    # A frame of each of many streams.
+    "held_frames": (STREAM, HELD_MESSAGE * 10_000, 100),
+}
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("kind", choices=[*FLOODS, "idle", "stalled_reader", "incomplete_messages"])
+    parser.add_argument("kind", choices=[*FLOODS, *WHOLE_CALLS, "idle", "stalled_reader",
+                                         "incomplete_messages"])
     parser.add_argument("port", type=int)
     parser.add_argument("--source", default="127.0.0.1")
     parser.add_argument("--subject", default="test.stalled")
@@ -255,6 +285,8 @@ def main():
         idle(address, source, stop)
     elif options.kind == "stalled_reader":
         stalled_reader(address, source, options.subject, stop)
+    elif options.kind in WHOLE_CALLS:
+        whole_calls(address, source, *WHOLE_CALLS[options.kind], stop)
     elif options.kind == "incomplete_messages":
         with contextlib.suppress(OSError):  # That the router ends it is as good.
             incomplete_messages(address, source, stop)

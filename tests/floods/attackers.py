@@ -41,8 +41,8 @@ class Attacker:
 
 @contextlib.contextmanager
 def attack(kind, port, source=HOSTILE_ADDRESS, subject="test.stalled"):
-    """A hostile client that is at work until the end of the block: one of FLOODS, "idle" (1,000
-    connections) or "stalled_reader"."""
+    """A hostile client that is at work until the end of the block: one of FLOODS, or another one that
+    attack.py has."""
     attacker = Attacker(kind, port, source, subject)
     try:
         attacker.wait_begun()

@@ -20,12 +20,17 @@ if os.environ.get("TEST_IS_SANITIZED"):  # Several times as large and as slow.
     ANSWERS_MIN = 2
     INCOMPLETE_BYTES_MAX *= 2
 QUIET_S = 1.5
+# Attackers have what CPU time is left, which may be little for a while.
+ATTACK_S = 120
 
 
 class FloodTest(RouterTestCase):
 
     def floods_ended(self):
         return self.router.metric("router_grpc_floods_ended_total")
+
+    def banned(self):
+        return self.router.metric("router_grpc_connections_refused_total", reason="banned")
 
     def publish(self):
         answer = self.caller.publish("test.good", timeout_s=10, guarantee=STORED)
@@ -40,21 +45,20 @@ class FloodTest(RouterTestCase):
                 router = self.start_router(name=kind, grpc_flood_ban_ms=60000)
                 self.router, self.caller = router, Caller(router, self.oracle)
                 with attack(kind, router.grpc_port) as flood:
-                    wait_until(lambda: self.floods_ended() >= 1, f"{kind} is ended", 20)
+                    wait_until(lambda: self.floods_ended() >= 1, f"{kind} is ended", ATTACK_S)
                     begun = time.monotonic()
                     answers = [self.publish()]
                     while time.monotonic() - begun < QUIET_S:
                         answers.append(self.publish())
+                    wait_until(lambda: self.banned() > 0, "it comes again, and is refused",
+                               ATTACK_S)
                 self.assertGreaterEqual(len(answers), ANSWERS_MIN)
-                self.assertGreater(flood.report["closed"], 1)
+                self.assertGreater(flood.report["closed"], 0)
                 self.check_said(router)
                 self.assertLess(router.resident_bytes(), RESIDENT_BYTES_MAX)
                 router.close()
 
     def check_said(self, router):
-        metrics = router.metrics()
-        self.assertGreater(metrics.value("router_grpc_connections_refused_total", reason="banned"),
-                           0)
         ended = router.log.events("GRPC_FLOOD_ENDED")
         self.assertEqual([e["address"] for e in ended], [HOSTILE_ADDRESS] * len(ended))
         refused = router.log.events("GRPC_CONNECTION_REFUSED")
@@ -63,7 +67,7 @@ class FloodTest(RouterTestCase):
     def test_a_ban_is_over_after_its_time(self):
         self.start(grpc_flood_ban_ms=300)
         with attack("reset_unary", self.router.grpc_port):
-            wait_until(lambda: self.floods_ended() >= 3, "a flood comes, and comes again", 20)
+            wait_until(lambda: self.floods_ended() >= 3, "a flood comes, and comes again", ATTACK_S)
         self.publish()
 
     def test_idle_connections_a_reset_flood_and_a_stalled_reader_at_once(self):
@@ -71,7 +75,7 @@ class FloodTest(RouterTestCase):
         port = self.router.grpc_port
         with attack("idle", port, source="127.0.0.1"), attack(
                 "stalled_reader", port), attack("reset_stream", port):
-            wait_until(lambda: self.floods_ended() >= 1, "the flood is ended", 20)
+            wait_until(lambda: self.floods_ended() >= 1, "the flood is ended", ATTACK_S)
             for _ in range(200):
                 self.publish()
             self.assertGreaterEqual(self.router.metric("router_grpc_connections"), 1000)
@@ -79,22 +83,56 @@ class FloodTest(RouterTestCase):
         wait_until(lambda: self.router.metric("router_grpc_connections") < 10,
                    "closed connections are noticed")
 
-    def test_messages_that_are_never_complete_take_no_more_memory_than_they_may(self):
+    def test_messages_that_are_never_complete_do_not_take_the_memory_of_others(self):
         self.start(grpc_max_memory_bytes=128 << 20, grpc_flood_ban_ms=0)
         before = self.router.resident_bytes()
-        begun = time.monotonic()
-        with attack("incomplete_messages", self.router.grpc_port):
-            while time.monotonic() - begun < 4:
+
+        def grown():
+            self.publish()
+            grown = self.router.resident_bytes() - before
+            self.assertLess(grown, INCOMPLETE_BYTES_MAX)
+            return grown
+        for _ in range(3):
+            ended = self.floods_ended()
+            with attack("incomplete_messages", self.router.grpc_port):
+                wait_until(lambda: grown() > 0 and self.floods_ended() > ended, "it is ended",
+                           ATTACK_S)
+
+    def check_memory_of(self, kind, method, refusal, calls, bytes_max, **settings):
+        """Of so many calls the answer is a refusal, and all the while the router has grown by no more
+        than that."""
+        self.start(**settings)
+        before = self.router.resident_bytes()
+        with attack(kind, self.router.grpc_port):
+            def are_refused():
+                self.assertLess(self.router.resident_bytes() - before, bytes_max)
+                return self.router.metric("router_grpc_server_handled_total",
+                                          grpc_service="router.v1.PublisherService",
+                                          grpc_method=method, grpc_code=refusal) >= calls
+            wait_until(are_refused, f"{calls} calls are refused", ATTACK_S)
+            for _ in range(20):
                 self.publish()
-                self.assertLess(self.router.resident_bytes() - before, INCOMPLETE_BYTES_MAX)
-        self.assertGreater(self.router.resident_bytes() - before, 60 << 20)
+        self.assertEqual(self.floods_ended(), 0)
+
+    def test_messages_without_anything_in_them_take_no_memory(self):
+        # 80 MB come; each of them takes 0.7 GB once it is parsed.
+        self.check_memory_of("empty_messages", "PublishBatch", "InvalidArgument", 10, 200 << 20)
+
+    def test_answers_that_are_not_taken_are_in_hand(self):
+        # Each of these takes 20 MB.
+        self.check_memory_of("unread_answers", "PublishBatch", "ResourceExhausted", 190, 150 << 20)
+
+    def test_frames_that_wait_take_no_more_memory_than_they_may(self):
+        # 120 MB come; each frame takes ten times as much once it is parsed.
+        self.check_memory_of("held_frames", "PublishStream", "ResourceExhausted", 90, 250 << 20,
+                             client_max_in_flight_messages=1000, client_max_in_flight_bytes=4 << 20)
 
     def test_a_stop_in_the_middle_of_a_flood_ends(self):
         # Without a ban the next connection is there at once.
         self.start(grpc_flood_ban_ms=0)
         with attack("reset_stream", self.router.grpc_port), attack(
                 "continuation", self.router.grpc_port, source="127.0.0.3"):
-            wait_until(lambda: self.floods_ended() >= 2, "floods are under way", 20)
+            wait_until(lambda: self.floods_ended() >= 2, "floods are under way", ATTACK_S)
             self.assertEqual(self.router.terminate(), 0)
 
     def test_many_good_calls_are_no_flood(self):

@@ -117,7 +117,7 @@ class Rooms:
         shared = []
         for stream, state in self._streams.items():
             count = min(at_a_time, state[0], state[1], self._connection)
-            if count > 5:
+            if count > 5 or 0 < count == state[1]:
                 shared.append((stream, state[2], count))
                 self._connection -= count
                 self._streams[stream] = [state[0] - count, state[1] - count, False]
@@ -130,6 +130,21 @@ class Rooms:
             self._connection += count
         elif stream in self._streams:
             self._streams[stream][0] += count
+
+    def obey(self, frames):
+        """Takes note of what the router says, and returns what is to be answered."""
+        answers = b""
+        for kind, flags, stream, payload in frames:
+            if kind == SETTINGS and not flags & ACK:
+                answers += frame(SETTINGS, ACK, 0)
+                self.set_initial(payload)
+            elif kind == PING and not flags & ACK:
+                answers += frame(PING, ACK, 0, payload)
+            elif kind == WINDOW_UPDATE:
+                self.give(stream, payload)
+            elif kind == RST_STREAM:
+                self.close(stream)
+        return answers
 
     def set_initial(self, payload):
         """The payload of SETTINGS."""

@@ -21,7 +21,7 @@ class FloodMeterTest : public ::testing::Test {
     counts_.streams_failed += more.streams_failed;
     counts_.messages_received += more.messages_received;
     now_ += std::chrono::milliseconds(100);
-    return meter_.Look({1000, 16 * kMib}, counts_, now_);
+    return meter_.Look({1000, 16 * kMib, 128 * kMib}, counts_, now_);
   }
 
   // The first verdict, of looks until `seconds` have passed.
@@ -54,14 +54,23 @@ TEST_F(FloodMeterTest, StreamOfManyMessagesIsNone) {
 }
 
 TEST_F(FloodMeterTest, LargeMessagesOverASlowLineAreNone) {
-  EXPECT_EQ(Bring(Counts(kMib, 10, 0, 0, 0)), Verdict::kNone);
-  EXPECT_EQ(BringFor(15, Counts(kMib, 0, 0, 0, 0)), Verdict::kNone);
+  EXPECT_EQ(Bring(Counts(kMib, 7, 0, 0, 0)), Verdict::kNone);
+  EXPECT_EQ(BringFor(11, Counts(kMib, 0, 0, 0, 0)), Verdict::kNone);
 }
 
 TEST_F(FloodMeterTest, MoreIncompleteMessagesThanAnybodyNeeds) {
   EXPECT_EQ(Bring(Counts(kMib, 100, 0, 0, 0)), Verdict::kNone);
   EXPECT_EQ(BringFor(60, Counts(20 * kMib, 0, 0, 0, 0)), Verdict::kUploads);
-  EXPECT_LE(counts_.received_bytes, (32 * 16 + 4 * 20) * kMib);
+  EXPECT_LE(counts_.received_bytes, (128 + 1 + 4 * 20) * kMib);
+}
+
+TEST_F(FloodMeterTest, SeveralIncompleteMessagesMayBeAsLargeAsOne) {
+  EXPECT_EQ(meter_.Look({1000, 16 * kMib, kMib}, counts_, now_), Verdict::kNone);
+  counts_ = Counts(32 * kMib, 2, 0, 0, 0);
+  for (int i = 0; i < 5; ++i) {
+    now_ += std::chrono::milliseconds(100);
+    EXPECT_EQ(meter_.Look({1000, 16 * kMib, kMib}, counts_, now_), Verdict::kNone);
+  }
 }
 
 TEST_F(FloodMeterTest, ManyUploadsAtATimeAreNone) {
@@ -133,7 +142,7 @@ TEST_F(FloodMeterTest, BytesOfNoCallAtAll) {
 TEST_F(FloodMeterTest, FewCallsAtATimeDoNotMakeASmallBurstAFlood) {
   counts_.streams_started = 500;
   now_ += std::chrono::milliseconds(100);
-  EXPECT_EQ(meter_.Look({1, 16 * kMib}, counts_, now_), Verdict::kNone);
+  EXPECT_EQ(meter_.Look({1, 16 * kMib, 128 * kMib}, counts_, now_), Verdict::kNone);
 }
 
 }  // namespace
