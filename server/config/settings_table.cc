@@ -90,10 +90,11 @@ std::vector<SettingSpec> ServerSettings() {
              "Most metadata in one call."),
       Number("grpc_max_concurrent_streams", "grpc", &S::grpc_max_concurrent_streams, "1000",
              {1, kMillion}, "Most calls at a time on one connection."),
-      Number("grpc_max_memory_bytes", "grpc", &S::grpc_max_memory_bytes, "512MiB",
-             {16 * kMib, 64 * kGib},
-             "Most memory for connections, and for calls until their message is complete; beyond it "
-             "less is read, and calls are broken off."),
+      Number(
+          "grpc_max_memory_bytes", "grpc", &S::grpc_max_memory_bytes, "512MiB",
+          {16 * kMib, 64 * kGib},
+          "Most memory for connections, and for requests until they are parsed; beyond it less is "
+          "read, and new calls are refused."),
       Number("grpc_max_connections", "grpc", &S::grpc_max_connections, "10000", {0, kMillion},
              "Most connections; 0: as many as there are file descriptors for."),
       Number("grpc_max_connections_per_address", "grpc", &S::grpc_max_connections_per_address,
@@ -265,9 +266,13 @@ std::vector<SettingSpec> LimitSettings() {
           {0, 100 * kMillion},
           "Most messages per second of one client, those of one second saved up; 0: no limit.")),
       Number("stream_window_messages", "stream", &S::stream_window_messages, "65536",
-             {1, 4 * kMillion}, "Most unanswered messages of one PublishStream."),
+             {1, 4 * kMillion},
+             "Most unanswered messages of one PublishStream; never more than half of what its "
+             "client may have in flight."),
       Number("stream_window_bytes", "stream", &S::stream_window_bytes, "64MiB",
-             {64 * kKib, 64 * kGib}, "Most unanswered bytes of one PublishStream."),
+             {64 * kKib, 64 * kGib},
+             "Most unanswered bytes of one PublishStream; never more than half of what its client "
+             "may have in flight."),
       Number("message_id_window_ms", "message_id", &S::message_id_window, "120000",
              {0, 24 * kHourMs},
              "How long a message id is remembered, so that a repeated message gets its first "
