@@ -132,14 +132,21 @@ absl::StatusOr<std::string> AuditLog::Record(AuditEvent event) {
                             &event.outcome, &event.request_id}) {
     Clean(text);
   }
+  absl::StatusOr<std::string> id = Write(&event);
+  if (id.ok()) return id;
+  if (options_.on_error != nullptr) options_.on_error(event, id.status());
+  return IoError(id.status());
+}
+
+absl::StatusOr<std::string> AuditLog::Write(AuditEvent* event) {
   absl::MutexLock lock(&mutex_);
-  event.time = clock_->WallNow();
-  event.id = NextId(event.time);
-  const std::string line = ToJsonLine(event);
-  if (absl::Status status = RotateIfFull(line.size()); !status.ok()) return IoError(status);
-  if (absl::Status status = file_.Append(line); !status.ok()) return IoError(status);
-  std::string id = event.id;
-  Remember(std::move(event));
+  event->time = clock_->WallNow();
+  event->id = NextId(event->time);
+  const std::string line = ToJsonLine(*event);
+  if (absl::Status status = RotateIfFull(line.size()); !status.ok()) return status;
+  if (absl::Status status = file_.Append(line); !status.ok()) return status;
+  std::string id = event->id;
+  Remember(std::move(*event));
   return id;
 }
 

@@ -24,10 +24,14 @@
 namespace router {
 
 struct AuditLogOptions {
+  // Told, with no lock held, of every event that could not be written, and why.
+  using ErrorReporter = std::function<void(const AuditEvent& event, const absl::Status& why)>;
+
   std::string dir;  // Created if need be. Holds `audit.log` and, after a rotation, `audit.log.1`.
   int64_t file_bytes_max = int64_t{16} << 20;  // Before the file becomes `audit.log.1`, which goes.
   size_t memory_events_max = 10000;            // The newest, kept for listing without the disk.
   int64_t memory_bytes_max = int64_t{8} << 20;
+  ErrorReporter on_error;  // May be left out.
 };
 
 // Some of the events, newest first.
@@ -72,6 +76,7 @@ class AuditLog {
                         std::vector<std::string>* damage) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status RotateIfFull(size_t line_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Rotate() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<std::string> Write(AuditEvent* event) ABSL_LOCKS_EXCLUDED(mutex_);
   std::string NextId(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool MemoryHasRoom(int64_t bytes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Remember(AuditEvent event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

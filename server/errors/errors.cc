@@ -393,6 +393,15 @@ absl::Status StateIoError(absl::string_view why) {
       .RetryAfter(absl::Seconds(1));
 }
 
+absl::Status AuditIncomplete(absl::string_view begin_event_id, absl::string_view result,
+                             absl::string_view why) {
+  return Error(StatusCode::kDataLoss, "AUDIT_INCOMPLETE",
+               absl::StrCat("the change was made (", result,
+                            "), but the audit log has only that it was begun, in event ",
+                            begin_event_id, ": ", Why(why)),
+               {{"begin_event_id", begin_event_id}, {"result", result}, {"why", why}});
+}
+
 absl::Status ReasonRequired(int64_t size_bytes_max) {
   return Error(StatusCode::kInvalidArgument, "REASON_REQUIRED",
                absl::StrCat("say in `reason`, in 1 to ", size_bytes_max,
