@@ -429,6 +429,7 @@ void Router::Parts::Stop() {
     publisher_service->Shutdown();
     grpc_server->Wait();
   }
+  if (security != nullptr) security->Close();
   if (connections != nullptr) connections->Stop();
   if (exporter != nullptr) exporter->Stop(kExportTimeout);
   if (http != nullptr) http->Stop();

@@ -31,7 +31,7 @@ struct AuditLogOptions {
   int64_t file_bytes_max = int64_t{16} << 20;  // Before the file becomes `audit.log.1`, which goes.
   size_t memory_events_max = 10000;            // The newest, kept for listing without the disk.
   int64_t memory_bytes_max = int64_t{8} << 20;
-  ErrorReporter on_error;  // May be left out.
+  ErrorReporter on_error = nullptr;  // May be left out.
 };
 
 // Some of the events, newest first.

@@ -1,5 +1,6 @@
 """Who may do what: identities, roles, subjects, payloads, and rules that change."""
 
+import json
 import os
 import queue
 import subprocess
@@ -197,6 +198,19 @@ class RoleTest(SecureRouterTestCase):
                              "it is in the audit log")
         self.assertIn("test.invoices.1", audited[0].detail)
         self.assertEqual(audited[0].outcome, "PERMISSION_DENIED")
+
+    def test_denials_are_in_the_audit_log_when_the_router_stops(self):
+        self.start_secure()
+        viewer = self.client(token=VIEWER_TOKEN)
+        for _ in range(4):
+            self.assertIsNotNone(self.error_of(
+                viewer.PauseDelivery, admin_pb2.PauseDeliveryRequest(reason="test")))
+        self.assertEqual(self.router.terminate(), 0)
+        with open(os.path.join(self.router.settings["pending_dir"], "audit.log"),
+                  encoding="utf-8") as f:
+            told, rest = [e for e in map(json.loads, f) if e["method"] == "PauseDelivery"]
+        self.assertNotIn("times", told["detail"])
+        self.assertIn("(3 times)", rest["detail"])
 
     def test_payloads_need_a_permission_of_their_own(self):
         self.start_secure()

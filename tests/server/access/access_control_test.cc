@@ -323,6 +323,17 @@ TEST_F(AccessControlTest, ManyDenialsAreFewAuditEvents) {
   EXPECT_THAT(Audited(), SizeIs(3));
 }
 
+TEST_F(AccessControlTest, DenialsThatAreNotDueAreWrittenAtTheEnd) {
+  ReasonFor(Certificate("orders"), "PauseDelivery");
+  EXPECT_THAT(Audited(), SizeIs(1));
+  for (int i = 0; i < 3; ++i) ReasonFor(Certificate("orders"), "PauseDelivery");
+  EXPECT_THAT(Audited(), SizeIs(1));
+  denials_->FlushAtEnd();
+  const std::vector<AuditEvent> audited = Audited();
+  ASSERT_THAT(audited, SizeIs(2));
+  EXPECT_THAT(audited[0].detail, HasSubstr("(3 times)"));
+}
+
 TEST_F(AccessControlTest, DenialThatCannotBeWrittenIsTriedAgain) {
   for (int i = 0; i < 3; ++i) ReasonFor(Certificate("orders"), "PauseDelivery");
   rlimit before;
