@@ -50,6 +50,7 @@ absl::StatusOr<Identity> AccessControl::Identify(const Credentials& credentials,
                                                  const RulesPtr& rules, std::string* detail) {
   const std::vector<absl::string_view>& headers = credentials.authorization;
   if (headers.empty()) {
+    if (credentials.certificate_has_no_name) return error::CertificateHasNoName();
     if (credentials.certificate_name.empty()) return error::CredentialsMissing();
     if (IsIdentityName(credentials.certificate_name)) {
       return Identity{absl::StrCat("cert:", credentials.certificate_name)};

@@ -28,6 +28,7 @@ struct Credentials {
   std::string certificate_name;  // Of a client certificate that the handshake has verified.
   std::vector<absl::string_view> authorization;  // Values of that header.
   std::string address;
+  bool certificate_has_no_name = false;  // There is such a certificate, and nobody's name in it.
 };
 
 // A caller that was let in, with what it may do, as the rules were then.

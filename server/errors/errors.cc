@@ -300,6 +300,12 @@ absl::Status CredentialsInvalid() {
                "log says why");
 }
 
+absl::Status CertificateHasNoName() {
+  return Error(StatusCode::kUnauthenticated, "CREDENTIALS_INVALID",
+               "the client certificate names nobody: it needs a URI or a DNS name as its subject "
+               "alternative name; its common name does not count");
+}
+
 absl::Status CredentialsExpired() {
   return Error(StatusCode::kUnauthenticated, "CREDENTIALS_EXPIRED",
                "the token has expired: get a new one");

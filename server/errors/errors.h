@@ -66,6 +66,7 @@ absl::Status DeadlineExceeded();                           // DEADLINE_EXCEEDED
 // Who calls, and what it may do. UNAUTHENTICATED:
 absl::Status CredentialsMissing();
 absl::Status CredentialsInvalid();
+absl::Status CertificateHasNoName();  // CREDENTIALS_INVALID, too.
 absl::Status CredentialsExpired();
 absl::Status IdentityUnknown(absl::string_view identity);
 // PERMISSION_DENIED:

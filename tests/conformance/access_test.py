@@ -39,6 +39,15 @@ class IdentityTest(SecureRouterTestCase):
         self.assert_unauthenticated(self.client(), "CREDENTIALS_MISSING")
         self.assert_unauthenticated(self.client("nobody"), "IDENTITY_UNKNOWN")
         self.assert_unauthenticated(self.client("alice"), "IDENTITY_UNKNOWN")
+        # It would be somebody's, if it were in another place.
+        self.assert_unauthenticated(self.client("admin", san=""), "CREDENTIALS_INVALID")
+        self.assert_unauthenticated(self.client("spiffe:\\/\\/test\\/orders", san=""),
+                                    "CREDENTIALS_INVALID")
+        self.assert_unauthenticated(self.client("x", san="DNS:spiffe://test/orders"),
+                                    "CREDENTIALS_INVALID")
+        self.assert_unauthenticated(self.client("x", san="URI:admin"), "CREDENTIALS_INVALID")
+        self.assertIn("it needs a URI or a DNS name as its subject alternative name",
+                      self.publish(self.client("admin", san=""), _GOOD).message)
         self.assert_unauthenticated(self.client(token="wrong"), "CREDENTIALS_INVALID")
         self.assert_unauthenticated(self.client(token=EXPIRED_TOKEN), "CREDENTIALS_EXPIRED")
         for token, reason in (
@@ -54,11 +63,22 @@ class IdentityTest(SecureRouterTestCase):
         self.assert_unauthenticated(self.client("admin", token="wrong"), "CREDENTIALS_INVALID")
         self.assertEqual(self.router.metric("router_nats_publish_total"), 0)
         denied = self.router.metric("router_access_denied_total", reason="unauthenticated")
-        self.assertEqual(denied, 4 * 13)
+        self.assertEqual(denied, 4 * 17 + 1)
         self.assertFalse([e for e in self.audit() if e.method != "ReloadAccess"])
         log = self.router.log.text()
         for secret in (EXPIRED_TOKEN, VIEWER_TOKEN, old):
             self.assertNotIn(secret, log)
+
+    def test_common_name_does_not_count(self):
+        self.start_secure()
+        self.write("access.yaml", ACCESS + "  - {name: cert:CN, roles: [viewer]}\n")
+        self.router.log.wait_for_event("ACCESS_RELOADED")
+        status = admin_pb2.GetStatusRequest()
+        self.assertTrue(self.client("admin", "DNS:CN").GetStatus(status).status.version)
+        # Not the common name's either, where there is another name.
+        error = self.error_of(self.client("admin", "DNS:CN").PauseDelivery,
+                              admin_pb2.PauseDeliveryRequest(reason="test"))
+        self.assert_error(error, "PERMISSION_DENIED", "METHOD_NOT_ALLOWED")
 
     def test_certificates_and_tokens_say_who_somebody_is(self):
         self.start_secure()

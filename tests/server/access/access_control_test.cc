@@ -137,10 +137,11 @@ TEST_F(AccessControlTest, WhoIsNotKnownIsNotAuthenticated) {
   EXPECT_EQ(ReasonFor(Header("")), "CREDENTIALS_INVALID");
   EXPECT_EQ(ReasonFor({"", {"Bearer s3cret", "Bearer s3cret"}, "a"}), "CREDENTIALS_INVALID");
   EXPECT_EQ(ReasonFor(Certificate("or ders")), "CREDENTIALS_INVALID");
+  EXPECT_EQ(ReasonFor({"", {}, "a", /*certificate_has_no_name=*/true}), "CREDENTIALS_INVALID");
   EXPECT_EQ(ReasonFor(Certificate("nobody")), "IDENTITY_UNKNOWN");
   EXPECT_EQ(ReasonFor(Certificate("viewer")), "IDENTITY_UNKNOWN") << "that name is a token's";
-  EXPECT_EQ(metrics_.access_denied.unauthenticated.Value(), 9u);
-  EXPECT_THAT(lines_.Events("ACCESS_DENIED"), SizeIs(9));
+  EXPECT_EQ(metrics_.access_denied.unauthenticated.Value(), 10u);
+  EXPECT_THAT(lines_.Events("ACCESS_DENIED"), SizeIs(10));
   EXPECT_THAT(Audited(), IsEmpty()) << "anybody could fill it";
 }
 

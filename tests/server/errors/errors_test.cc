@@ -145,6 +145,7 @@ std::vector<Expected> Vocabulary() {
       {DeadlineExceeded(), C::kDeadlineExceeded, "DEADLINE_EXCEEDED", "", false, {}},
       {CredentialsMissing(), C::kUnauthenticated, "CREDENTIALS_MISSING", "", false, {}},
       {CredentialsInvalid(), C::kUnauthenticated, "CREDENTIALS_INVALID", "", false, {}},
+      {CertificateHasNoName(), C::kUnauthenticated, "CREDENTIALS_INVALID", "", false, {}},
       {CredentialsExpired(), C::kUnauthenticated, "CREDENTIALS_EXPIRED", "", false, {}},
       {IdentityUnknown("i"), C::kUnauthenticated, "IDENTITY_UNKNOWN", "", false, {"identity"}},
       {MethodNotAllowed("i", "m", "r"),
