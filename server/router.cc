@@ -217,6 +217,15 @@ absl::Status Router::Parts::OpenState() {
 
   AuditLogOptions audit_options;
   audit_options.dir = settings.pending_dir;
+  audit_options.on_error = [this](const AuditEvent& event, const absl::Status& why) {
+    log.RepeatingEvent(LogLevel::kError, "AUDIT_LOG_ERROR",
+                       "an event could not be written into the audit log",
+                       {{"actor", event.actor},
+                        {"method", event.method},
+                        {"outcome", event.outcome},
+                        {"detail", event.detail},
+                        {"reason", why.message()}});
+  };
   absl::StatusOr<std::unique_ptr<AuditLog>> opened_audit =
       AuditLog::Open(audit_options, clock, [this](absl::string_view what) {
         log.Event(LogLevel::kWarn, "AUDIT_LOG_DAMAGED", "a part of the audit log was passed over",
@@ -420,6 +429,7 @@ void Router::Parts::Stop() {
     publisher_service->Shutdown();
     grpc_server->Wait();
   }
+  if (security != nullptr) security->Close();
   if (connections != nullptr) connections->Stop();
   if (exporter != nullptr) exporter->Stop(kExportTimeout);
   if (http != nullptr) http->Stop();

@@ -62,6 +62,10 @@ class Security {
   // logged, and what was there before stays. Writes denials into the audit log. Waits for the disk.
   void Poll() ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Writes the denials that are left into the audit log, at the end of all calls. Waits for the
+  // disk.
+  void Close() { denials_.FlushAtEnd(); }
+
   // Reads all of the files, changed or not, and returns what puts them in force, to be called at
   // most once. INVALID_ARGUMENT with a line for each error. Waits for the disk.
   absl::StatusOr<std::function<void()>> Read();

@@ -13,6 +13,9 @@ namespace {
 constexpr size_t kKnownTokensMax = 10000;
 constexpr absl::string_view kScheme = "Bearer ";
 
+// Of a header that begins with the scheme.
+absl::string_view TokenIn(absl::string_view header) { return header.substr(kScheme.size()); }
+
 }  // namespace
 
 AccessControl::AccessControl(RulesSource rules, Clock* clock, DenialLog* denials)
@@ -29,6 +32,9 @@ absl::StatusOr<Caller> AccessControl::Admit(const Credentials& credentials,
     caller.identity_ = std::move(identity->name);
     caller.expire_time_ = identity->expire_time;
     caller.address_ = credentials.address;
+    if (!credentials.authorization.empty()) {
+      caller.token_.emplace(TokenIn(credentials.authorization[0]));
+    }
     status = Authorize(caller.identity_, rule, method, *caller.rules_, &caller.grant_);
   }
   if (status.ok()) return caller;
@@ -44,6 +50,7 @@ absl::StatusOr<Identity> AccessControl::Identify(const Credentials& credentials,
                                                  const RulesPtr& rules, std::string* detail) {
   const std::vector<absl::string_view>& headers = credentials.authorization;
   if (headers.empty()) {
+    if (credentials.certificate_has_no_name) return error::CertificateHasNoName();
     if (credentials.certificate_name.empty()) return error::CredentialsMissing();
     if (IsIdentityName(credentials.certificate_name)) {
       return Identity{absl::StrCat("cert:", credentials.certificate_name)};
@@ -55,8 +62,12 @@ absl::StatusOr<Identity> AccessControl::Identify(const Credentials& credentials,
     *detail = "the header `authorization` is not `Bearer TOKEN`, once";
     return error::CredentialsInvalid();
   }
-  absl::StatusOr<Identity> identity =
-      IdentifyToken(headers[0].substr(kScheme.size()), rules, clock_->WallNow());
+  return IdentifyBearer(TokenIn(headers[0]), rules, detail);
+}
+
+absl::StatusOr<Identity> AccessControl::IdentifyBearer(absl::string_view token,
+                                                       const RulesPtr& rules, std::string* detail) {
+  absl::StatusOr<Identity> identity = IdentifyToken(token, rules, clock_->WallNow());
   if (identity.ok()) return identity;
   *detail = std::string(identity.status().message());
   if (absl::IsDeadlineExceeded(identity.status())) return error::CredentialsExpired();
@@ -98,21 +109,39 @@ absl::Status AccessControl::Authorize(const std::string& identity, const MethodR
 }
 
 absl::Status AccessControl::Renew(const MethodRule& rule, Caller* caller) {
-  std::shared_ptr<const AccessRules> rules = rules_();
+  RulesPtr rules = rules_();
   const bool has_expired =
       caller->expire_time_ != absl::InfiniteFuture() && clock_->WallNow() >= caller->expire_time_;
   if (!has_expired && rules == caller->rules_) return absl::OkStatus();
   const Grant* grant = nullptr;
-  const absl::Status status =
-      has_expired ? error::CredentialsExpired()
-                  : Authorize(caller->identity_, &rule, rule.method, *rules, &grant);
+  std::string detail;
+  absl::Status status = RenewIdentity(rules, caller, &detail);
+  if (status.ok()) status = Authorize(caller->identity_, &rule, rule.method, *rules, &grant);
   if (!status.ok()) {
+    if (detail.empty()) detail = caller->identity_;
     denials_->Add({absl::IsPermissionDenied(status) ? caller->identity_ : "", caller->address_,
-                   rule.method, status, caller->identity_});
+                   rule.method, status, std::move(detail)});
     return status;
   }
   caller->rules_ = std::move(rules);
   caller->grant_ = grant;
+  return absl::OkStatus();
+}
+
+// A certificate was verified by the handshake, and is the connection's until it ends.
+absl::Status AccessControl::RenewIdentity(const RulesPtr& rules, Caller* caller,
+                                          std::string* detail) {
+  if (!caller->token_.has_value()) return absl::OkStatus();
+  const absl::StatusOr<Identity> identity = IdentifyBearer(*caller->token_, rules, detail);
+  if (!identity.ok()) {
+    *detail = absl::StrCat(caller->identity_, ": ", *detail);
+    return identity.status();
+  }
+  if (identity->name != caller->identity_) {
+    *detail = absl::StrCat(caller->identity_, ": the token is ", identity->name, "'s now");
+    return error::CredentialsInvalid();
+  }
+  caller->expire_time_ = identity->expire_time;
   return absl::OkStatus();
 }
 

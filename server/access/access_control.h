@@ -14,6 +14,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "absl/types/optional.h"
 #include "server/access/access_rules.h"
 #include "server/access/denial_log.h"
 #include "server/access/method_rules.h"
@@ -27,6 +28,7 @@ struct Credentials {
   std::string certificate_name;  // Of a client certificate that the handshake has verified.
   std::vector<absl::string_view> authorization;  // Values of that header.
   std::string address;
+  bool certificate_has_no_name = false;  // There is such a certificate, and nobody's name in it.
 };
 
 // A caller that was let in, with what it may do, as the rules were then.
@@ -41,6 +43,7 @@ class Caller {
 
   std::string identity_;
   std::string address_;
+  absl::optional<std::string> token_;  // What was shown; nothing: the certificate counted.
   absl::Time expire_time_;
   std::shared_ptr<const AccessRules> rules_;  // Keeps `grant_` alive.
   const Grant* grant_ = nullptr;
@@ -61,8 +64,9 @@ class AccessControl {
   absl::StatusOr<Caller> Admit(const Credentials& credentials, absl::string_view method,
                                const MethodRule* rule);
 
-  // The same for a caller that was let in before, as rules change and tokens expire while a stream
-  // is open. Costs next to nothing while neither has happened.
+  // The same for a caller that was let in before, as rules change and tokens expire or are revoked
+  // while a stream is open: once the rules are others, the token it came with has to be good by
+  // them, and the same identity's. Costs next to nothing while nothing has changed.
   absl::Status Renew(const MethodRule& rule, Caller* caller);
 
   // PAYLOADS_NOT_ALLOWED unless the caller may see payloads.
@@ -80,8 +84,11 @@ class AccessControl {
 
   absl::StatusOr<Identity> Identify(const Credentials& credentials, const RulesPtr& rules,
                                     std::string* detail);
+  absl::StatusOr<Identity> IdentifyBearer(absl::string_view token, const RulesPtr& rules,
+                                          std::string* detail);
   absl::StatusOr<Identity> IdentifyToken(absl::string_view token, const RulesPtr& rules,
                                          absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status RenewIdentity(const RulesPtr& rules, Caller* caller, std::string* detail);
   absl::Status Authorize(const std::string& identity, const MethodRule* rule,
                          absl::string_view method, const AccessRules& rules, const Grant** grant);
 

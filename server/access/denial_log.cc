@@ -51,14 +51,14 @@ void DenialLog::LogOne(const Denial& denial, const std::string& reason) {
                         {"count", denial.count}});
 }
 
-void DenialLog::Flush() {
+void DenialLog::Flush(SteadyTime until) {
   std::vector<std::pair<Key, Entry>> due;
   {
     absl::MutexLock lock(&mutex_);
     const SteadyTime now = clock_->SteadyNow();
     for (auto it = entries_.begin(); it != entries_.end();) {
       Entry& entry = it->second;
-      if (now < entry.next_time) {
+      if (until < entry.next_time) {
         ++it;
       } else if (entry.count == 0) {
         it = entries_.erase(it);

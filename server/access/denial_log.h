@@ -46,7 +46,11 @@ class DenialLog {
 
   // Writes what there is for the audit log, as far as it is time. Waits for the disk. What cannot
   // be written is tried again with the next call.
-  void Flush() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Flush() ABSL_LOCKS_EXCLUDED(mutex_) { Flush(clock_->SteadyNow()); }
+
+  // Writes all that there is, whether it is time or not: nobody calls Flush again. What cannot be
+  // written is lost.
+  void FlushAtEnd() ABSL_LOCKS_EXCLUDED(mutex_) { Flush(SteadyTime::max()); }
 
  private:
   using Key = std::tuple<std::string, std::string, std::string>;  // Identity, method, reason.
@@ -56,6 +60,8 @@ class DenialLog {
     SteadyTime next_time = SteadyTime::min();
   };
 
+  // What is due at `until`.
+  void Flush(SteadyTime until) ABSL_LOCKS_EXCLUDED(mutex_);
   void Count(const absl::Status& error, int64_t count);
   void LogOne(const Denial& denial, const std::string& reason);
   bool Write(const Entry& entry);

@@ -14,6 +14,9 @@ namespace router {
 // Longest text of an event, in bytes.
 inline constexpr size_t kAuditTextBytesMax = 4096;
 
+// Outcome of a change that is about to be made; another event has its result.
+inline constexpr char kAuditBegun[] = "BEGUN";
+
 // A change that somebody made, or tried to make.
 struct AuditEvent {
   std::string
@@ -23,7 +26,7 @@ struct AuditEvent {
   std::string method;      // `SetFailOpenMode`, …
   std::string reason;      // In the caller's words.
   std::string detail;      // What was before and is now, in short.
-  std::string outcome;     // `OK`, or the code of the error.
+  std::string outcome;     // `OK`, the code of the error, or kAuditBegun.
   std::string request_id;  // The caller's, if it gave one.
 };
 

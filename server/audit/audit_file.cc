@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -63,6 +64,12 @@ absl::Status AuditFile::Open(const std::string& path, bool* was_torn) {
     if (absl::Status status = Append(""); !status.ok()) return status;
   }
   return SyncDirectory(FolderOf(path));
+}
+
+absl::Status AuditFile::Rename(const std::string& path) {
+  if (rename(path_.c_str(), path.c_str()) != 0) return FileError("rename", path_, errno);
+  path_ = path;
+  return absl::OkStatus();
 }
 
 absl::Status AuditFile::Append(absl::string_view line) {

@@ -22,10 +22,15 @@ class AuditFile {
   // the middle of a line; that line has been closed off.
   absl::Status Open(const std::string& path, bool* was_torn);
 
+  // Gives the file another name in its folder, over what has it. It is durable with the next sync
+  // of the folder.
+  absl::Status Rename(const std::string& path);
+
   // Appends a line (with its newline) and fsyncs. After an error the file is as long as before, or
   // the next Append makes good for it: a line is never glued to the remains of another.
   absl::Status Append(absl::string_view line);
 
+  const std::string& path() const { return path_; }
   int64_t size_bytes() const { return size_bytes_; }
 
  private:

@@ -1,14 +1,12 @@
 #include "server/audit/audit_log.h"
 
-#include <errno.h>
-#include <stdio.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/base/utf8.h"
 #include "server/errors/errors.h"
+#include "server/pending/durable_file.h"
 
 namespace router {
 namespace {
@@ -82,6 +80,7 @@ AuditLog::AuditLog(const AuditLogOptions& options, Clock* clock)
     : options_(options),
       path_(absl::StrCat(options.dir, "/", kFileName)),
       rotated_path_(absl::StrCat(path_, ".1")),
+      next_path_(absl::StrCat(path_, ".new")),
       clock_(clock) {}
 
 absl::Status AuditLog::Load(std::vector<std::string>* damage) {
@@ -133,14 +132,21 @@ absl::StatusOr<std::string> AuditLog::Record(AuditEvent event) {
                             &event.outcome, &event.request_id}) {
     Clean(text);
   }
+  absl::StatusOr<std::string> id = Write(&event);
+  if (id.ok()) return id;
+  if (options_.on_error != nullptr) options_.on_error(event, id.status());
+  return IoError(id.status());
+}
+
+absl::StatusOr<std::string> AuditLog::Write(AuditEvent* event) {
   absl::MutexLock lock(&mutex_);
-  event.time = clock_->WallNow();
-  event.id = NextId(event.time);
-  const std::string line = ToJsonLine(event);
-  if (absl::Status status = RotateIfFull(line.size()); !status.ok()) return IoError(status);
-  if (absl::Status status = file_.Append(line); !status.ok()) return IoError(status);
-  std::string id = event.id;
-  Remember(std::move(event));
+  event->time = clock_->WallNow();
+  event->id = NextId(event->time);
+  const std::string line = ToJsonLine(*event);
+  if (absl::Status status = RotateIfFull(line.size()); !status.ok()) return status;
+  if (absl::Status status = file_.Append(line); !status.ok()) return status;
+  std::string id = event->id;
+  Remember(std::move(*event));
   return id;
 }
 
@@ -181,15 +187,30 @@ absl::StatusOr<AuditPage> AuditLog::List(size_t page_size, absl::string_view bef
 absl::Status AuditLog::RotateIfFull(size_t line_bytes) {
   const int64_t size_bytes = file_.size_bytes();
   const bool fits = size_bytes + static_cast<int64_t>(line_bytes) <= options_.file_bytes_max;
-  if (size_bytes == 0 || fits) return absl::OkStatus();
-  // Not there: an earlier rotation came as far as this and could not make the new file.
-  if (rename(path_.c_str(), rotated_path_.c_str()) != 0 && errno != ENOENT) {
-    return FileError("rename", path_, errno);
+  if (size_bytes > 0 && !fits) {
+    if (absl::Status status = Rotate(); !status.ok()) return status;
   }
+  if (names_are_durable_) return absl::OkStatus();
+  // What is written to a file whose name a power cut takes away is lost.
+  absl::Status status = SyncDirectory(options_.dir);
+  names_are_durable_ = status.ok();
+  return status;
+}
+
+// In an order in which every step may be the last one: the full file is under one of its two names,
+// and nothing but the file before it goes. Whatever failed is done by the next call.
+absl::Status AuditLog::Rotate() {
   AuditFile next;
   bool was_torn = false;
-  if (absl::Status status = next.Open(path_, &was_torn); !status.ok()) return status;
+  if (absl::Status status = next.Open(next_path_, &was_torn); !status.ok()) return status;
+  // Moved already where an earlier call came as far as this: then `path_` is nobody's.
+  if (file_.path() != rotated_path_) {
+    if (absl::Status status = file_.Rename(rotated_path_); !status.ok()) return status;
+  }
+  if (absl::Status status = SyncDirectory(options_.dir); !status.ok()) return status;
+  if (absl::Status status = next.Rename(path_); !status.ok()) return status;
   file_ = std::move(next);
+  names_are_durable_ = false;
   return absl::OkStatus();
 }
 

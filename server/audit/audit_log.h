@@ -24,10 +24,14 @@
 namespace router {
 
 struct AuditLogOptions {
+  // Told, with no lock held, of every event that could not be written, and why.
+  using ErrorReporter = std::function<void(const AuditEvent& event, const absl::Status& why)>;
+
   std::string dir;  // Created if need be. Holds `audit.log` and, after a rotation, `audit.log.1`.
   int64_t file_bytes_max = int64_t{16} << 20;  // Before the file becomes `audit.log.1`, which goes.
   size_t memory_events_max = 10000;            // The newest, kept for listing without the disk.
   int64_t memory_bytes_max = int64_t{8} << 20;
+  ErrorReporter on_error = nullptr;  // May be left out.
 };
 
 // Some of the events, newest first.
@@ -71,6 +75,8 @@ class AuditLog {
   absl::Status LoadFile(const std::string& path, bool first_is_torn,
                         std::vector<std::string>* damage) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status RotateIfFull(size_t line_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Rotate() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<std::string> Write(AuditEvent* event) ABSL_LOCKS_EXCLUDED(mutex_);
   std::string NextId(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool MemoryHasRoom(int64_t bytes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Remember(AuditEvent event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -78,10 +84,12 @@ class AuditLog {
   const AuditLogOptions options_;
   const std::string path_;
   const std::string rotated_path_;
+  const std::string next_path_;  // Of a new, empty file, until it is `path_`.
   Clock* const clock_;
 
   mutable absl::Mutex mutex_;
   AuditFile file_ ABSL_GUARDED_BY(mutex_);
+  bool names_are_durable_ ABSL_GUARDED_BY(mutex_) = true;
   uint64_t last_id_ ABSL_GUARDED_BY(mutex_) = 0;
   std::deque<EventPtr> newest_ ABSL_GUARDED_BY(mutex_);  // Oldest first, without gaps.
   int64_t newest_bytes_ ABSL_GUARDED_BY(mutex_) = 0;

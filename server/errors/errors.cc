@@ -315,6 +315,12 @@ absl::Status CredentialsInvalid() {
                "log says why");
 }
 
+absl::Status CertificateHasNoName() {
+  return Error(StatusCode::kUnauthenticated, "CREDENTIALS_INVALID",
+               "the client certificate names nobody: it needs a URI or a DNS name as its subject "
+               "alternative name; its common name does not count");
+}
+
 absl::Status CredentialsExpired() {
   return Error(StatusCode::kUnauthenticated, "CREDENTIALS_EXPIRED",
                "the token has expired: get a new one");
@@ -406,6 +412,15 @@ absl::Status StateIoError(absl::string_view why) {
                absl::StrCat("the router's own state could not be read or written: ", Why(why)),
                {{"why", why}})
       .RetryAfter(absl::Seconds(1));
+}
+
+absl::Status AuditIncomplete(absl::string_view begin_event_id, absl::string_view result,
+                             absl::string_view why) {
+  return Error(StatusCode::kDataLoss, "AUDIT_INCOMPLETE",
+               absl::StrCat("the change was made (", result,
+                            "), but the audit log has only that it was begun, in event ",
+                            begin_event_id, ": ", Why(why)),
+               {{"begin_event_id", begin_event_id}, {"result", result}, {"why", why}});
 }
 
 absl::Status ReasonRequired(int64_t size_bytes_max) {

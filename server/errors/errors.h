@@ -68,6 +68,7 @@ absl::Status DeadlineExceeded();                           // DEADLINE_EXCEEDED
 // Who calls, and what it may do. UNAUTHENTICATED:
 absl::Status CredentialsMissing();
 absl::Status CredentialsInvalid();
+absl::Status CertificateHasNoName();  // CREDENTIALS_INVALID, too.
 absl::Status CredentialsExpired();
 absl::Status IdentityUnknown(absl::string_view identity);
 // PERMISSION_DENIED:
@@ -86,6 +87,9 @@ absl::Status RedriveRateLimited(int64_t per_second,
                                 absl::Duration retry_after);  // RESOURCE_EXHAUSTED
 absl::Status TooManyWatches(int watches_max);                 // RESOURCE_EXHAUSTED
 absl::Status StateIoError(absl::string_view why);  // UNAVAILABLE: audit log or mode, not written
+// DATA_LOSS: the change was made.
+absl::Status AuditIncomplete(absl::string_view begin_event_id, absl::string_view result,
+                             absl::string_view why);
 // The rest is INVALID_ARGUMENT.
 absl::Status ReasonRequired(int64_t size_bytes_max);  // None at all, or one that is too long.
 absl::Status RequestIdInvalid(int64_t size_bytes_max);

@@ -20,6 +20,10 @@ std::string StateText(const FailOpenState& state) {
   return state.enabled ? absl::StrCat("on, expires ", ExpireText(state)) : "off";
 }
 
+std::string ChangeText(const FailOpenState& before, const FailOpenState& after) {
+  return absl::StrCat(StateText(before), " → ", StateText(after));
+}
+
 }  // namespace
 
 absl::StatusOr<FailOpenSwitch::Changed> FailOpenSwitch::Change(const ModeChange& change,
@@ -31,20 +35,20 @@ absl::StatusOr<FailOpenSwitch::Changed> FailOpenSwitch::Change(const ModeChange&
     return Changed{*std::move(state), ""};
   }
   const FailOpenState before = mode_->state();
+  AuditedChange audited = Audited(change.actor, change.reason, request_id);
+  const absl::StatusOr<FailOpenState> planned = mode_->Check(change);
+  if (planned.ok()) {
+    absl::Status begun = audited.Begin(ChangeText(before, *planned));
+    if (!begun.ok()) return begun;
+  }
   absl::StatusOr<FailOpenState> state = mode_->Set(change);
   if (!state.ok()) {
-    AuditEvent event;
-    event.actor = change.actor;
-    event.method = kMethod;
-    event.reason = change.reason;
-    event.detail = std::string(state.status().message());
-    event.outcome = absl::StatusCodeToString(state.status().code());
-    event.request_id = std::string(request_id);
     // The caller is told of the refusal, which says more than that it could not be written down.
-    audit_->Record(std::move(event)).IgnoreError();
+    audited.End(std::string(state.status().message()), state.status()).IgnoreError();
     return state.status();
   }
-  absl::StatusOr<std::string> event_id = Announce(before, *state, state->actor, request_id);
+  LogChange(*state);
+  absl::StatusOr<std::string> event_id = audited.End(ChangeText(before, *state), absl::OkStatus());
   if (!event_id.ok()) return event_id.status();
   return Changed{*std::move(state), *std::move(event_id)};
 }
@@ -52,7 +56,7 @@ absl::StatusOr<FailOpenSwitch::Changed> FailOpenSwitch::Change(const ModeChange&
 void FailOpenSwitch::Tick() {
   const FailOpenState before = mode_->state();
   const absl::optional<FailOpenState> expired = mode_->Tick();
-  if (expired.has_value()) Announce(before, *expired, kRouterActor, "").IgnoreError();
+  if (expired.has_value()) Tell(before, *expired);
 }
 
 void FailOpenSwitch::OnExhausted() {
@@ -61,27 +65,38 @@ void FailOpenSwitch::OnExhausted() {
   change.enabled = true;
   change.actor = kRouterActor;
   change.reason = "the broker could not be reached in all attempts allowed (nats_on_exhausted)";
-  Change(change, "", false).IgnoreError();
+  const FailOpenState before = mode_->state();
+  const absl::StatusOr<FailOpenState> state = mode_->Set(change);
+  if (state.ok()) return Tell(before, *state);
+  Audited(kRouterActor, change.reason, "")
+      .End(std::string(state.status().message()), state.status())
+      .IgnoreError();
 }
 
-absl::StatusOr<std::string> FailOpenSwitch::Announce(const FailOpenState& before,
-                                                     const FailOpenState& state,
-                                                     absl::string_view actor,
-                                                     absl::string_view request_id) {
+void FailOpenSwitch::Tell(const FailOpenState& before, const FailOpenState& state) {
+  LogChange(state);
+  Audited(kRouterActor, state.reason, "")
+      .End(ChangeText(before, state), absl::OkStatus())
+      .IgnoreError();
+}
+
+AuditedChange FailOpenSwitch::Audited(absl::string_view actor, absl::string_view reason,
+                                      absl::string_view request_id) {
+  AuditEvent event;
+  event.actor = std::string(actor);
+  event.method = kMethod;
+  event.reason = std::string(reason);
+  event.request_id = std::string(request_id);
+  return AuditedChange(audit_, std::move(event));
+}
+
+void FailOpenSwitch::LogChange(const FailOpenState& state) {
   log_->Event(
       state.enabled ? LogLevel::kWarn : LogLevel::kInfo,
       state.enabled ? "NATS_FAIL_OPEN_ENABLED" : "NATS_FAIL_OPEN_DISABLED",
       state.enabled ? "messages that cannot be delivered are dropped from now on"
                     : "messages that cannot be delivered are queued from now on",
       {{"actor", state.actor}, {"reason", state.reason}, {"expire_time", ExpireText(state)}});
-  AuditEvent event;
-  event.actor = std::string(actor);
-  event.method = kMethod;
-  event.reason = state.reason;
-  event.detail = absl::StrCat(StateText(before), " → ", StateText(state));
-  event.outcome = "OK";
-  event.request_id = std::string(request_id);
-  return audit_->Record(std::move(event));
 }
 
 }  // namespace router

@@ -6,6 +6,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "server/audit/audit_log.h"
+#include "server/audit/audited_change.h"
 #include "server/log/logger.h"
 #include "server/mode/mode_controller.h"
 
@@ -24,21 +25,27 @@ class FailOpenSwitch {
   FailOpenSwitch(ModeController* mode, AuditLog* audit, Logger* log)
       : mode_(mode), audit_(audit), log_(log) {}
 
-  // Makes the change, or only checks it. Errors: those of ModeController::Set.
+  // Makes the change, or only checks it. Errors: those of ModeController::Set; STATE_IO_ERROR also
+  // where it cannot be written down that it begins, and is not made; AUDIT_INCOMPLETE: it was made,
+  // and that cannot be written down.
   absl::StatusOr<Changed> Change(const ModeChange& change, absl::string_view request_id,
                                  bool validate_only);
 
   // Ends a mode whose time has come. Call every few ten ms.
   void Tick();
 
-  // Turns fail-open mode on because the broker could not be reached in all attempts allowed.
+  // Turns fail-open mode on because the broker could not be reached in all attempts allowed; also
+  // where that cannot be written down.
   void OnExhausted();
 
   FailOpenState state() const { return mode_->state(); }
 
  private:
-  absl::StatusOr<std::string> Announce(const FailOpenState& before, const FailOpenState& state,
-                                       absl::string_view actor, absl::string_view request_id);
+  // Logs and audits a change that the router has made by itself.
+  void Tell(const FailOpenState& before, const FailOpenState& state);
+  AuditedChange Audited(absl::string_view actor, absl::string_view reason,
+                        absl::string_view request_id);
+  void LogChange(const FailOpenState& state);
 
   ModeController* const mode_;
   AuditLog* const audit_;

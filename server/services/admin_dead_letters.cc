@@ -126,18 +126,22 @@ grpc::Status AdminService::RedriveDeadLetters(grpc::ServerContext* context,
   const int64_t limit =
       request->limit() == 0 ? std::numeric_limits<int64_t>::max() : request->limit();
   const int64_t before = parts_.queue->GetStats().dead_letters;
+  AuditedChange audited = Audited(*change);
+  const auto begin = [&] {
+    return audited.Begin(
+        absl::StrCat("filter ", request->filter(), ": of ", before, " dead letters"));
+  };
   DeadLetters::Redriven redriven;
-  const absl::Status status = parts_.dead_letters->Redrive(*filter, limit, &redriven);
+  const absl::Status status = parts_.dead_letters->Redrive(*filter, limit, begin, &redriven);
   response->set_redriven_count(redriven.moved);
   response->set_remaining_count(redriven.remaining);
   ToProto(redriven.refused, response);
-  if (redriven.moved > 0 || redriven.refused.count > 0) {
+  if (audited.has_begun() || redriven.refused.count > 0) {
     const std::string what = absl::StrCat("put back into the queue", RefusedText(redriven.refused));
     const absl::StatusOr<std::string> id =
-        Audit(*change,
-              BeforeAndAfter(request->filter(), redriven.moved, what, before,
-                             parts_.queue->GetStats().dead_letters),
-              status);
+        audited.End(BeforeAndAfter(request->filter(), redriven.moved, what, before,
+                                   parts_.queue->GetStats().dead_letters),
+                    status);
     if (status.ok() && !id.ok()) return ToGrpcStatus(id.status());
     response->set_audit_event_id(id.value_or(""));
   }
@@ -159,14 +163,19 @@ grpc::Status AdminService::PurgeDeadLetters(grpc::ServerContext* context,
     return grpc::Status::OK;
   }
   const int64_t before = parts_.queue->GetStats().dead_letters;
+  AuditedChange audited = Audited(*change);
+  if (absl::Status begun = audited.Begin(
+          absl::StrCat("filter ", request->filter(), ": of ", before, " dead letters"));
+      !begun.ok()) {
+    return ToGrpcStatus(begun);
+  }
   int64_t purged = 0;
   const absl::Status status = parts_.dead_letters->Purge(*filter, &purged);
   response->set_purge_count(purged);
   const absl::StatusOr<std::string> id =
-      Audit(*change,
-            BeforeAndAfter(request->filter(), purged, "purged", before,
-                           parts_.queue->GetStats().dead_letters),
-            status);
+      audited.End(BeforeAndAfter(request->filter(), purged, "purged", before,
+                                 parts_.queue->GetStats().dead_letters),
+                  status);
   if (!status.ok()) return ToGrpcStatus(status);
   if (!id.ok()) return ToGrpcStatus(id.status());
   response->set_audit_event_id(*id);

@@ -59,16 +59,17 @@ absl::StatusOr<AdminService::Change> AdminService::CheckChange(const grpc::Serve
   return change;
 }
 
-absl::StatusOr<std::string> AdminService::Audit(const Change& change, std::string detail,
-                                                const absl::Status& outcome) {
+AuditedChange AdminService::Audited(const Change& change) {
   AuditEvent event;
   event.actor = change.actor;
   event.method = change.method;
   event.reason = change.reason;
-  event.detail = std::move(detail);
-  event.outcome = absl::StatusCodeToString(outcome.code());
   event.request_id = change.request_id;
-  return parts_.audit->Record(std::move(event));
+  return AuditedChange(parts_.audit, std::move(event));
+}
+
+absl::StatusOr<std::string> AdminService::Audit(const Change& change, std::string detail) {
+  return Audited(change).End(std::move(detail), absl::OkStatus());
 }
 
 grpc::Status AdminService::GetStatus(grpc::ServerContext* context, const v1::GetStatusRequest*,
@@ -146,15 +147,13 @@ grpc::Status AdminService::PauseDelivery(grpc::ServerContext* context,
                                          v1::PauseDeliveryResponse* response) {
   const absl::StatusOr<Change> change = CheckChange(*context, "PauseDelivery", *request);
   if (!change.ok()) return ToGrpcStatus(change.status());
-  if (change->validate_only) {
-    response->set_changed(!parts_.dispatcher->GetLedger().paused);
-    return grpc::Status::OK;
+  bool changed = false;
+  std::string event_id;
+  if (absl::Status status = SetPaused(*change, true, &changed, &event_id); !status.ok()) {
+    return ToGrpcStatus(status);
   }
-  response->set_changed(parts_.dispatcher->PauseDelivery());
-  const absl::StatusOr<std::string> id = Audit(
-      *change, response->changed() ? "delivering → paused" : "paused already", absl::OkStatus());
-  if (!id.ok()) return ToGrpcStatus(id.status());
-  response->set_audit_event_id(*id);
+  response->set_changed(changed);
+  response->set_audit_event_id(event_id);
   return grpc::Status::OK;
 }
 
@@ -163,16 +162,29 @@ grpc::Status AdminService::ResumeDelivery(grpc::ServerContext* context,
                                           v1::ResumeDeliveryResponse* response) {
   const absl::StatusOr<Change> change = CheckChange(*context, "ResumeDelivery", *request);
   if (!change.ok()) return ToGrpcStatus(change.status());
-  if (change->validate_only) {
-    response->set_changed(parts_.dispatcher->GetLedger().paused);
-    return grpc::Status::OK;
+  bool changed = false;
+  std::string event_id;
+  if (absl::Status status = SetPaused(*change, false, &changed, &event_id); !status.ok()) {
+    return ToGrpcStatus(status);
   }
-  response->set_changed(parts_.dispatcher->ResumeDelivery());
-  const absl::StatusOr<std::string> id = Audit(
-      *change, response->changed() ? "paused → delivering" : "was not paused", absl::OkStatus());
-  if (!id.ok()) return ToGrpcStatus(id.status());
-  response->set_audit_event_id(*id);
+  response->set_changed(changed);
+  response->set_audit_event_id(event_id);
   return grpc::Status::OK;
+}
+
+absl::Status AdminService::SetPaused(const Change& change, bool paused, bool* changed,
+                                     std::string* event_id) {
+  absl::MutexLock lock(&pause_mutex_);
+  const bool was_paused = parts_.dispatcher->GetLedger().paused;
+  *changed = paused != was_paused;
+  if (change.validate_only) return absl::OkStatus();
+  const char* const detail = paused ? (was_paused ? "paused already" : "delivering → paused")
+                                    : (was_paused ? "paused → delivering" : "was not paused");
+  absl::StatusOr<std::string> id = Audit(change, detail);
+  if (!id.ok()) return id.status();
+  *event_id = *std::move(id);
+  paused ? parts_.dispatcher->PauseDelivery() : parts_.dispatcher->ResumeDelivery();
+  return absl::OkStatus();
 }
 
 grpc::Status AdminService::Reconnect(grpc::ServerContext* context,
@@ -184,12 +196,11 @@ grpc::Status AdminService::Reconnect(grpc::ServerContext* context,
   if (connection.state == ConnectionState::kConnected)
     response->set_dropped_epoch(connection.epoch);
   if (change->validate_only) return grpc::Status::OK;
-  parts_.transport->Reconnect();
   const absl::StatusOr<std::string> id = Audit(
       *change,
-      absl::StrCat("was ", ConnectionStateName(connection.state), ", epoch ", connection.epoch),
-      absl::OkStatus());
+      absl::StrCat("was ", ConnectionStateName(connection.state), ", epoch ", connection.epoch));
   if (!id.ok()) return ToGrpcStatus(id.status());
+  parts_.transport->Reconnect();
   response->set_audit_event_id(*id);
   return grpc::Status::OK;
 }
@@ -258,35 +269,31 @@ grpc::Status AdminService::RetryPendingOperations(grpc::ServerContext* context,
   if (!walked.ok()) return ToGrpcStatus(walked);
   response->set_matched_count(matched);
   if (change->validate_only) return grpc::Status::OK;
-  parts_.drainer->RetryNow(std::vector<uint64_t>(keys.begin(), keys.end()));
   const absl::StatusOr<std::string> id =
-      Audit(*change, absl::StrCat("filter ", request->filter(), ": ", matched, " operations"),
-            absl::OkStatus());
+      Audit(*change,
+            absl::StrCat("filter ", request->filter(), ": ", matched,
+                         " operations matched; keys that wait for a delay: ", keys.size(), " → 0"));
   if (!id.ok()) return ToGrpcStatus(id.status());
+  parts_.drainer->RetryNow(std::vector<uint64_t>(keys.begin(), keys.end()));
   response->set_audit_event_id(*id);
   return grpc::Status::OK;
 }
 
-absl::StatusOr<int64_t> AdminService::Purge(const Filter& filter, int64_t* in_flight_count) {
-  int64_t matched = 0;
-  int64_t purged = 0;
+absl::Status AdminService::Purge(const Filter& filter, int64_t* matched, int64_t* purged) {
   std::vector<uint64_t> chunk;
   const auto purge_chunk = [&]() -> absl::Status {
     const absl::StatusOr<int64_t> removed = parts_.queue->Purge(chunk);
     if (!removed.ok()) return removed.status();
-    purged += *removed;
+    *purged += *removed;
     chunk.clear();
     return absl::OkStatus();
   };
   absl::Status status = browser_.ForEach(filter, [&](const PendingRecord& record) {
-    ++matched;
+    ++*matched;
     chunk.push_back(record.sequence);
     return chunk.size() < kPurgeChunk ? absl::OkStatus() : purge_chunk();
   });
-  if (status.ok() && !chunk.empty()) status = purge_chunk();
-  if (!status.ok()) return status;
-  *in_flight_count = matched - purged;
-  return purged;
+  return status.ok() && !chunk.empty() ? purge_chunk() : status;
 }
 
 grpc::Status AdminService::PurgePendingOperations(grpc::ServerContext* context,
@@ -311,16 +318,24 @@ grpc::Status AdminService::PurgePendingOperations(grpc::ServerContext* context,
     response->set_in_flight_count(in_flight);
     return ToGrpcStatus(walked);
   }
-  int64_t in_flight = 0;
-  const absl::StatusOr<int64_t> purged = Purge(*filter, &in_flight);
-  const absl::StatusOr<std::string> id = Audit(
-      *change,
-      absl::StrCat("filter ", request->filter(), ": ", purged.value_or(0), " operations purged"),
-      purged.status());
-  if (!purged.ok()) return ToGrpcStatus(purged.status());
-  response->set_purge_count(*purged);
-  response->set_in_flight_count(in_flight);
+  AuditedChange audited = Audited(*change);
+  const int64_t before = parts_.queue->GetStats().count;
+  const std::string which = absl::StrCat("filter ", request->filter(), ": ");
+  if (absl::Status begun = audited.Begin(absl::StrCat(which, "of ", before, " queued"));
+      !begun.ok()) {
+    return ToGrpcStatus(begun);
+  }
+  int64_t matched = 0;
+  int64_t purged = 0;
+  const absl::Status status = Purge(*filter, &matched, &purged);
+  const absl::StatusOr<std::string> id =
+      audited.End(absl::StrCat(which, purged, " operations purged; ", before, " → ",
+                               parts_.queue->GetStats().count, " queued"),
+                  status);
+  if (!status.ok()) return ToGrpcStatus(status);
   if (!id.ok()) return ToGrpcStatus(id.status());
+  response->set_purge_count(purged);
+  response->set_in_flight_count(matched - purged);
   response->set_audit_event_id(*id);
   return grpc::Status::OK;
 }

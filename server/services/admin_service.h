@@ -6,11 +6,14 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "router/v1/admin.grpc.pb.h"
 #include "server/audit/audit_log.h"
+#include "server/audit/audited_change.h"
 #include "server/dispatcher/dispatcher.h"
 #include "server/drainer/drainer.h"
 #include "server/mode/fail_open_switch.h"
@@ -26,7 +29,7 @@
 namespace router {
 
 // AdminService: checks a request, asks the part of the router that it is about, and writes down in
-// the audit log what an operator changed. Synchronous; borrows every part.
+// the audit log what an operator changes, before it does it. Synchronous; borrows every part.
 class AdminService final : public v1::AdminService::Service {
  public:
   struct Parts {
@@ -118,16 +121,22 @@ class AdminService final : public v1::AdminService::Service {
                                  request.validate_only()});
   }
   absl::StatusOr<Change> CheckChange(const grpc::ServerContext& context, Change change) const;
-  // Writes the change down; the event's id.
-  absl::StatusOr<std::string> Audit(const Change& change, std::string detail,
-                                    const absl::Status& outcome);
+  // Writes a change down that cannot fail, before it is made; the event's id. STATE_IO_ERROR: it
+  // must not be made.
+  absl::StatusOr<std::string> Audit(const Change& change, std::string detail);
+  // For a change that can fail.
+  AuditedChange Audited(const Change& change);
+  absl::Status SetPaused(const Change& change, bool paused, bool* changed, std::string* event_id)
+      ABSL_LOCKS_EXCLUDED(pause_mutex_);
   void PendingToProto(const PendingRecord& record, v1::PendingOperationView view,
                       v1::PendingOperation* proto) const;
-  absl::StatusOr<int64_t> Purge(const Filter& filter, int64_t* in_flight_count);
+  // Counts what matched and what was purged, also where it ends with an error.
+  absl::Status Purge(const Filter& filter, int64_t* matched, int64_t* purged);
 
   const Parts parts_;
   const PendingBrowser browser_;
   absl::Notification stopped_;
+  absl::Mutex pause_mutex_;  // From looking whether delivery is paused to changing it.
   std::atomic<int> watches_{0};
 };
 

@@ -1,10 +1,12 @@
 #include "server/services/call_access.h"
 
+#include <memory>
 #include <vector>
 
 #include <grpc/grpc_security_constants.h>
 #include <grpcpp/security/auth_context.h>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace router {
@@ -12,21 +14,25 @@ namespace {
 
 absl::string_view View(grpc::string_ref text) { return {text.data(), text.size()}; }
 
-// The name of a client certificate: its first URI, or else its first DNS name, or else its common
-// name. Empty where the handshake has verified none.
+// The name of a client certificate: its first URI, or else its first DNS name. The common name
+// counts for nothing: it is free text, in which authorities may let stand whatever was asked for.
+// A URI has a colon and a DNS name has none, so that neither can be made to look like the other.
+// Empty where there is no such name.
 std::string CertificateName(const grpc::AuthContext& auth) {
-  if (!auth.IsPeerAuthenticated()) return "";
-  for (const char* property :
-       {GRPC_PEER_URI_PROPERTY_NAME, GRPC_PEER_DNS_PROPERTY_NAME, GRPC_X509_CN_PROPERTY_NAME}) {
-    const std::vector<grpc::string_ref> values = auth.FindPropertyValues(property);
-    if (!values.empty()) return std::string(View(values.front()));
-  }
-  return "";
+  const std::vector<grpc::string_ref> uris = auth.FindPropertyValues(GRPC_PEER_URI_PROPERTY_NAME);
+  const std::vector<grpc::string_ref> names = auth.FindPropertyValues(GRPC_PEER_DNS_PROPERTY_NAME);
+  if (uris.empty() && names.empty()) return "";
+  std::string name(View(uris.empty() ? names.front() : uris.front()));
+  return absl::StrContains(name, ':') == !uris.empty() ? name : "";
 }
 
 Credentials CredentialsOf(const grpc::ServerContextBase& context) {
   Credentials credentials;
-  credentials.certificate_name = CertificateName(*context.auth_context());
+  const std::shared_ptr<const grpc::AuthContext> auth = context.auth_context();
+  if (auth->IsPeerAuthenticated()) {
+    credentials.certificate_name = CertificateName(*auth);
+    credentials.certificate_has_no_name = credentials.certificate_name.empty();
+  }
   const auto headers = context.client_metadata().equal_range("authorization");
   for (auto header = headers.first; header != headers.second; ++header) {
     credentials.authorization.push_back(View(header->second));

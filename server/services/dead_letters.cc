@@ -154,11 +154,12 @@ int64_t DeadLetters::QueueRoom() const {
                            options_.queue_count_max - ledger.queued_count - ledger.appending_count);
 }
 
-absl::Status DeadLetters::Redrive(const Filter& filter, int64_t limit, Redriven* redriven) {
+absl::Status DeadLetters::Redrive(const Filter& filter, int64_t limit,
+                                  const std::function<absl::Status()>& begin, Redriven* redriven) {
   absl::MutexLock lock(&redrive_mutex_);
   const int64_t room = QueueRoom();
   const int64_t allowed = budget_.Take(std::min({limit, room, kRedriveCountMax}));
-  absl::Status status = Move(filter, allowed, redriven);
+  absl::Status status = Move(filter, allowed, begin, redriven);
   budget_.Return(allowed - redriven->moved);
   if (status.ok() && redriven->moved == 0 && redriven->remaining > redriven->refused.count) {
     return NothingMoved(room);
@@ -175,9 +176,15 @@ absl::Status DeadLetters::NothingMoved(int64_t room) {
   return error::PendingQueueFull(ledger.queued_count, options_.queue_count_max, bytes, bytes);
 }
 
-absl::Status DeadLetters::Move(const Filter& filter, int64_t allowed, Redriven* redriven) {
+absl::Status DeadLetters::Move(const Filter& filter, int64_t allowed,
+                               const std::function<absl::Status()>& begin, Redriven* redriven) {
+  bool has_begun = false;
   Slices slices(
-      [this](absl::Span<const uint64_t> sequences) {
+      [&](absl::Span<const uint64_t> sequences) -> absl::StatusOr<int64_t> {
+        if (!has_begun) {
+          if (absl::Status status = begin(); !status.ok()) return status;
+          has_begun = true;
+        }
         return queue_->RedriveDeadLetters(sequences);
       },
       &redriven->moved);

@@ -80,8 +80,10 @@ class DeadLetters {
   // Puts those that match and are valid back into the queue, in order: at most `limit`, as many as
   // the rate allows, and no more than the queue has room for. REDRIVE_RATE_LIMITED or
   // PENDING_QUEUE_FULL where some match that could be moved and none was. After any other error
-  // `redriven` says what was moved before it.
-  absl::Status Redrive(const Filter& filter, int64_t limit, Redriven* redriven)
+  // `redriven` says what was moved before it. `begin` is called once before the first is moved;
+  // after an error of its, nothing is.
+  absl::Status Redrive(const Filter& filter, int64_t limit,
+                       const std::function<absl::Status()>& begin, Redriven* redriven)
       ABSL_LOCKS_EXCLUDED(redrive_mutex_);
 
   // Throws those that match away for good; `purged` counts them, also where it ends with an error.
@@ -90,7 +92,8 @@ class DeadLetters {
  private:
   int64_t QueueRoom() const;
   absl::Status NothingMoved(int64_t room);
-  absl::Status Move(const Filter& filter, int64_t allowed, Redriven* redriven);
+  absl::Status Move(const Filter& filter, int64_t allowed,
+                    const std::function<absl::Status()>& begin, Redriven* redriven);
 
   const Options options_;
   const Dispatcher* const dispatcher_;

@@ -153,10 +153,12 @@ grpc::Status FaultInjectionService::ClearFaults(grpc::ServerContext* context,
   const absl::StatusOr<std::string> actor = Admit(*context, "ClearFaults");
   if (!actor.ok()) return ToGrpcStatus(actor.status());
   const int32_t count = static_cast<int32_t>(injector_->List().size());
+  const absl::Status audited = Audit(*actor, "ClearFaults", absl::StrCat(count, " faults ended"));
+  if (!audited.ok()) return ToGrpcStatus(audited);
   response->set_cleared_count(count);
   injector_->Clear();
   log_->Event(LogLevel::kInfo, "FAULTS_CLEARED", "all faults on purpose were ended");
-  return ToGrpcStatus(Audit(*actor, "ClearFaults", absl::StrCat(count, " faults ended")));
+  return grpc::Status::OK;
 }
 
 }  // namespace router

@@ -1,5 +1,6 @@
 """Who may do what: identities, roles, subjects, payloads, and rules that change."""
 
+import json
 import os
 import queue
 import subprocess
@@ -38,6 +39,15 @@ class IdentityTest(SecureRouterTestCase):
         self.assert_unauthenticated(self.client(), "CREDENTIALS_MISSING")
         self.assert_unauthenticated(self.client("nobody"), "IDENTITY_UNKNOWN")
         self.assert_unauthenticated(self.client("alice"), "IDENTITY_UNKNOWN")
+        # It would be somebody's, if it were in another place.
+        self.assert_unauthenticated(self.client("admin", san=""), "CREDENTIALS_INVALID")
+        self.assert_unauthenticated(self.client("spiffe:\\/\\/test\\/orders", san=""),
+                                    "CREDENTIALS_INVALID")
+        self.assert_unauthenticated(self.client("x", san="DNS:spiffe://test/orders"),
+                                    "CREDENTIALS_INVALID")
+        self.assert_unauthenticated(self.client("x", san="URI:admin"), "CREDENTIALS_INVALID")
+        self.assertIn("it needs a URI or a DNS name as its subject alternative name",
+                      self.publish(self.client("admin", san=""), _GOOD).message)
         self.assert_unauthenticated(self.client(token="wrong"), "CREDENTIALS_INVALID")
         self.assert_unauthenticated(self.client(token=EXPIRED_TOKEN), "CREDENTIALS_EXPIRED")
         for token, reason in (
@@ -53,11 +63,22 @@ class IdentityTest(SecureRouterTestCase):
         self.assert_unauthenticated(self.client("admin", token="wrong"), "CREDENTIALS_INVALID")
         self.assertEqual(self.router.metric("router_nats_publish_total"), 0)
         denied = self.router.metric("router_access_denied_total", reason="unauthenticated")
-        self.assertEqual(denied, 4 * 13)
+        self.assertEqual(denied, 4 * 17 + 1)
         self.assertFalse([e for e in self.audit() if e.method != "ReloadAccess"])
         log = self.router.log.text()
         for secret in (EXPIRED_TOKEN, VIEWER_TOKEN, old):
             self.assertNotIn(secret, log)
+
+    def test_common_name_does_not_count(self):
+        self.start_secure()
+        self.write("access.yaml", ACCESS + "  - {name: cert:CN, roles: [viewer]}\n")
+        self.router.log.wait_for_event("ACCESS_RELOADED")
+        status = admin_pb2.GetStatusRequest()
+        self.assertTrue(self.client("admin", "DNS:CN").GetStatus(status).status.version)
+        # Not the common name's either, where there is another name.
+        error = self.error_of(self.client("admin", "DNS:CN").PauseDelivery,
+                              admin_pb2.PauseDeliveryRequest(reason="test"))
+        self.assert_error(error, "PERMISSION_DENIED", "METHOD_NOT_ALLOWED")
 
     def test_certificates_and_tokens_say_who_somebody_is(self):
         self.start_secure()
@@ -197,6 +218,19 @@ class RoleTest(SecureRouterTestCase):
                              "it is in the audit log")
         self.assertIn("test.invoices.1", audited[0].detail)
         self.assertEqual(audited[0].outcome, "PERMISSION_DENIED")
+
+    def test_denials_are_in_the_audit_log_when_the_router_stops(self):
+        self.start_secure()
+        viewer = self.client(token=VIEWER_TOKEN)
+        for _ in range(4):
+            self.assertIsNotNone(self.error_of(
+                viewer.PauseDelivery, admin_pb2.PauseDeliveryRequest(reason="test")))
+        self.assertEqual(self.router.terminate(), 0)
+        with open(os.path.join(self.router.settings["pending_dir"], "audit.log"),
+                  encoding="utf-8") as f:
+            told, rest = [e for e in map(json.loads, f) if e["method"] == "PauseDelivery"]
+        self.assertNotIn("times", told["detail"])
+        self.assertIn("(3 times)", rest["detail"])
 
     def test_payloads_need_a_permission_of_their_own(self):
         self.start_secure()

@@ -66,7 +66,7 @@ tokens:
             "access_jwt_keys_file": self.issuer.jwks_file,
             "access_jwt_issuer": self.issuer.name,
             "access_jwt_audience": "router",
-            "credentials": self.authority.credentials(self.authority.issue("admin")),
+            "credentials": self.authority.credentials(self.authority.issue("admin", "DNS:admin")),
         }
 
     def write(self, name, text):
@@ -81,9 +81,11 @@ tokens:
         self.start_broker()
         return self.start_router(**dict(self.settings, **settings))
 
-    def client(self, common_name=None, san="", token=None):
-        """Another caller: with a certificate, a token, both or nothing."""
-        certificate = self.authority.issue(common_name, san) if common_name else None
+    def client(self, name=None, san=None, token=None):
+        """Another caller: with a certificate, a token, both or nothing. The certificate has the DNS
+        name `name`, or else `san`, as openssl writes it; "" for none."""
+        san = f"DNS:{name}" if san is None else san
+        certificate = self.authority.issue(name, san) if name else None
         api = self.router.connect(self.authority.credentials(certificate), token)
         self.addCleanup(api.close)
         return api

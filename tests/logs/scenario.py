@@ -14,6 +14,7 @@ from router.v1 import publisher_pb2
 
 from attackers import attack
 from harness.api import RECEIVED, RouterError
+from harness.audit_file import fill_audit_log, let_audit_log_rotate
 from harness.certificates import LOOPBACK, Authority, Certificate
 from harness.listening import take_port
 from harness.router import Router, binary_path
@@ -172,10 +173,16 @@ class Story:
             tls_client_ca_file=authority.ca_file, tls_client_auth="optional",
             credentials=authority.credentials())
         test.addCleanup(router.close)
+        pending_dir = router.settings["pending_dir"]
+        os.mkdir(pending_dir)
+        fill_audit_log(pending_dir, free_bytes=0)
         router.start()
         with contextlib.suppress(RouterError):
             router.api.GetStatus(admin_pb2.GetStatusRequest())
         router.log.wait_for_event("ACCESS_DENIED")
+        write_access("bosss")
+        router.log.wait_for_event("AUDIT_LOG_ERROR")
+        let_audit_log_rotate(pending_dir)
         key = authority.issue("another")
         for certificate, role, outcome in ((Certificate(server.cert_file, key.key_file), "boss",
                                             "RELOAD_FAILED"),

@@ -54,10 +54,19 @@ class AccessControlTest : public ::testing::Test {
 
   void Load(const std::string& access) {
     folder_.Write("access.yaml", access);
-    folder_.Write("tokens.yaml",
-                  "tokens:\n  - name: viewer\n    sha256: "
-                  "1ec1c26b50d5d3c58d9583181af8076655fe00756bf7285940ba3670f99fcba0\n");
+    folder_.Write("tokens.yaml", TokenFile("viewer"));
     folder_.Write("keys.pem", key_.PublicPem());
+    Reload();
+  }
+
+  // A file of tokens with `s3cret` in it; `more` goes on with its entry.
+  static std::string TokenFile(const std::string& name, const std::string& more = "") {
+    return absl::StrCat(
+        "tokens:\n  - name: ", name,
+        "\n    sha256: 1ec1c26b50d5d3c58d9583181af8076655fe00756bf7285940ba3670f99fcba0\n", more);
+  }
+
+  void Reload() {
     auto loaded = LoadAccessRules({folder_.File("access.yaml"), folder_.File("tokens.yaml"),
                                    folder_.File("keys.pem"), "issuer", "router"});
     ASSERT_TRUE(loaded.ok()) << loaded.status();
@@ -128,10 +137,11 @@ TEST_F(AccessControlTest, WhoIsNotKnownIsNotAuthenticated) {
   EXPECT_EQ(ReasonFor(Header("")), "CREDENTIALS_INVALID");
   EXPECT_EQ(ReasonFor({"", {"Bearer s3cret", "Bearer s3cret"}, "a"}), "CREDENTIALS_INVALID");
   EXPECT_EQ(ReasonFor(Certificate("or ders")), "CREDENTIALS_INVALID");
+  EXPECT_EQ(ReasonFor({"", {}, "a", /*certificate_has_no_name=*/true}), "CREDENTIALS_INVALID");
   EXPECT_EQ(ReasonFor(Certificate("nobody")), "IDENTITY_UNKNOWN");
   EXPECT_EQ(ReasonFor(Certificate("viewer")), "IDENTITY_UNKNOWN") << "that name is a token's";
-  EXPECT_EQ(metrics_.access_denied.unauthenticated.Value(), 9u);
-  EXPECT_THAT(lines_.Events("ACCESS_DENIED"), SizeIs(9));
+  EXPECT_EQ(metrics_.access_denied.unauthenticated.Value(), 10u);
+  EXPECT_THAT(lines_.Events("ACCESS_DENIED"), SizeIs(10));
   EXPECT_THAT(Audited(), IsEmpty()) << "anybody could fill it";
 }
 
@@ -231,6 +241,73 @@ TEST_F(AccessControlTest, TokensExpireForCallersThatAreIn) {
   EXPECT_EQ(error::ReasonOf(access_->Renew(*Rule("WatchStatus"), &caller)), "CREDENTIALS_EXPIRED");
 }
 
+TEST_F(AccessControlTest, TokensThatAreRevokedEndForCallersThatAreIn) {
+  Caller caller = *Admit(Header("Bearer s3cret"), "GetStatus");
+  EXPECT_TRUE(access_->Renew(*Rule("GetStatus"), &caller).ok());
+  Reload();
+  EXPECT_TRUE(access_->Renew(*Rule("GetStatus"), &caller).ok()) << "nothing has changed";
+  folder_.Write("tokens.yaml", "tokens: []\n");
+  Reload();
+  EXPECT_EQ(error::ReasonOf(access_->Renew(*Rule("GetStatus"), &caller)), "CREDENTIALS_INVALID");
+  EXPECT_EQ(error::ReasonOf(access_->Renew(*Rule("GetStatus"), &caller)), "CREDENTIALS_INVALID")
+      << "it stays refused";
+  EXPECT_EQ(metrics_.access_denied.unauthenticated.Value(), 2u);
+}
+
+TEST_F(AccessControlTest, TokensThatAreShortenedOrLengthenedAreSoForCallersThatAreIn) {
+  Caller caller = *Admit(Header("Bearer s3cret"), "GetStatus");
+  const absl::Time end = clock_.WallNow() + absl::Minutes(1);
+  const auto expires = [](absl::Time time) {
+    return absl::StrCat(
+        "    expires: ", absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", time, absl::UTCTimeZone()), "\n");
+  };
+  folder_.Write("tokens.yaml", TokenFile("viewer", expires(end)));
+  Reload();
+  EXPECT_TRUE(access_->Renew(*Rule("GetStatus"), &caller).ok());
+  clock_.Advance(absl::Minutes(2));
+  EXPECT_EQ(error::ReasonOf(access_->Renew(*Rule("GetStatus"), &caller)), "CREDENTIALS_EXPIRED");
+  folder_.Write("tokens.yaml", TokenFile("viewer", expires(end + absl::Minutes(5))));
+  Reload();
+  EXPECT_TRUE(access_->Renew(*Rule("GetStatus"), &caller).ok());
+  folder_.Write("tokens.yaml", TokenFile("viewer", expires(end)));
+  Reload();
+  EXPECT_EQ(error::ReasonOf(access_->Renew(*Rule("GetStatus"), &caller)), "CREDENTIALS_EXPIRED")
+      << "over already when it was shortened";
+}
+
+TEST_F(AccessControlTest, TokenOfAnotherNameEndsForCallersThatAreIn) {
+  Load("identities: [{name: '*', roles: [viewer]}]");
+  Caller caller = *Admit(Header("Bearer s3cret"), "GetStatus");
+  folder_.Write("tokens.yaml", TokenFile("other"));
+  Reload();
+  EXPECT_EQ(error::ReasonOf(access_->Renew(*Rule("GetStatus"), &caller)), "CREDENTIALS_INVALID");
+}
+
+TEST_F(AccessControlTest, KeysThatAreRemovedEndTheirTokensForCallersThatAreIn) {
+  Caller caller = *Admit(Header(Jwt()), "GetStatus");
+  Reload();
+  EXPECT_TRUE(access_->Renew(*Rule("GetStatus"), &caller).ok());
+  folder_.Write("keys.pem", KeyPair::Ec().PublicPem());
+  Reload();
+  EXPECT_EQ(error::ReasonOf(access_->Renew(*Rule("GetStatus"), &caller)), "CREDENTIALS_INVALID");
+  const std::string detail = lines_.Events("ACCESS_DENIED").back()["detail"];
+  EXPECT_THAT(detail, HasSubstr("jwt:alice: not signed by a key"));
+}
+
+TEST_F(AccessControlTest, NameThatIsTakenOutHasWhatEverybodyElseHas) {
+  Load(
+      "identities: [{name: cert:orders, roles: [publisher], publish: [orders.>]},"
+      " {name: '*', roles: [viewer]}]");
+  Caller caller = *Admit(Certificate("orders"), "Publish");
+  Load("identities: [{name: '*', roles: [publisher], publish: ['>']}]");
+  EXPECT_TRUE(access_->Renew(*Rule("Publish"), &caller).ok());
+  Load(
+      "identities: [{name: cert:orders, roles: []},"
+      " {name: '*', roles: [publisher], publish: ['>']}]");
+  EXPECT_EQ(error::ReasonOf(access_->Renew(*Rule("Publish"), &caller)), "METHOD_NOT_ALLOWED");
+  EXPECT_EQ(ReasonFor(Certificate("orders")), "METHOD_NOT_ALLOWED");
+}
+
 TEST_F(AccessControlTest, ManyDenialsAreFewAuditEvents) {
   for (int i = 0; i < 1000; ++i) ReasonFor(Certificate("orders"), "PauseDelivery");
   EXPECT_THAT(Audited(), SizeIs(1));
@@ -245,6 +322,17 @@ TEST_F(AccessControlTest, ManyDenialsAreFewAuditEvents) {
   EXPECT_EQ(metrics_.access_denied.method.Value(), 2001u);
   clock_.Advance(DenialLog::kInterval);
   EXPECT_THAT(Audited(), SizeIs(3));
+}
+
+TEST_F(AccessControlTest, DenialsThatAreNotDueAreWrittenAtTheEnd) {
+  ReasonFor(Certificate("orders"), "PauseDelivery");
+  EXPECT_THAT(Audited(), SizeIs(1));
+  for (int i = 0; i < 3; ++i) ReasonFor(Certificate("orders"), "PauseDelivery");
+  EXPECT_THAT(Audited(), SizeIs(1));
+  denials_->FlushAtEnd();
+  const std::vector<AuditEvent> audited = Audited();
+  ASSERT_THAT(audited, SizeIs(2));
+  EXPECT_THAT(audited[0].detail, HasSubstr("(3 times)"));
 }
 
 TEST_F(AccessControlTest, DenialThatCannotBeWrittenIsTriedAgain) {

@@ -59,8 +59,14 @@ class DeadLettersTest : public ::testing::Test {
 
   absl::Status Redrive(const std::string& filter, int64_t limit = kNoLimit) {
     redriven_ = DeadLetters::Redriven();
-    const absl::Status status =
-        dead_letters_.Redrive(*ParseDeadLetterFilter(filter), limit, &redriven_);
+    begun_ = 0;
+    const absl::Status status = dead_letters_.Redrive(
+        *ParseDeadLetterFilter(filter), limit,
+        [this] {
+          ++begun_;
+          return may_begin_;
+        },
+        &redriven_);
     EXPECT_EQ(status_.Get().unaccounted, 0);
     return status;
   }
@@ -71,6 +77,8 @@ class DeadLettersTest : public ::testing::Test {
       &rig_.queue, rig_.mode.get()};
   DeadLetters dead_letters_{{10, 20}, &rig_.clock, &rig_.dispatcher, &rig_.transport, &rig_.queue};
   DeadLetters::Redriven redriven_;
+  absl::Status may_begin_;
+  int begun_ = 0;  // Calls of the last Redrive.
 };
 
 TEST_F(DeadLettersTest, ListsByReasonAttemptsAndTheFieldsOfTheMessage) {
@@ -253,6 +261,20 @@ TEST_F(DeadLettersTest, PurgesWhatMatches) {
   EXPECT_THAT(Ids(""), ElementsAre(2, 4, 6));
   EXPECT_EQ(rig_.ledger().purged_dead_letters, 3);
   EXPECT_EQ(status_.Get().unaccounted, 0);
+}
+
+TEST_F(DeadLettersTest, RedriveBeginsOnceAndOnlyWhereSomethingIsMoved) {
+  Bury(6);
+  ASSERT_TRUE(Redrive("operation_id = 99").ok());
+  EXPECT_EQ(begun_, 0);
+  may_begin_ = absl::UnavailableError("not now");
+  EXPECT_EQ(Redrive("*"), may_begin_);
+  EXPECT_EQ(redriven_.moved, 0);
+  EXPECT_THAT(Ids(""), ElementsAre(1, 2, 3, 4, 5, 6));
+  may_begin_ = absl::OkStatus();
+  ASSERT_TRUE(Redrive("*").ok());
+  EXPECT_EQ(begun_, 1);
+  EXPECT_EQ(redriven_.moved, 6) << "what was not moved before does not count for the rate";
 }
 
 TEST_F(DeadLettersTest, BooksAreBalancedAfterARestart) {
