@@ -266,6 +266,23 @@ class BadInputTest(SecureRouterTestCase):
                 b"", timeout=5, metadata=[("big", "x" * 20_000)])
         self.assert_good_caller_goes_on()
 
+    def test_methods_that_callers_make_up_have_no_metrics(self):
+        self.start_secure(enable_fault_injection=True)
+
+        def series():
+            return {sample for sample in self.router.metrics().samples
+                    if sample[0].startswith("router_grpc_server_")}
+        before = series()
+        for service in ("PublisherService", "AdminService", "FaultInjectionService", "None"):
+            api = self.router.connect(self.authority.credentials())
+            self.addCleanup(api.close)
+            for number in range(50):
+                with self.assertRaises(grpc.RpcError) as caught:
+                    api.channel.unary_unary(f"/router.v1.{service}/MadeUp{number}")(
+                        b"", timeout=10)
+                self.assertEqual(caught.exception.code(), grpc.StatusCode.UNIMPLEMENTED)
+        self.assertEqual(series(), before)
+
     def test_a_frame_that_is_no_protobuf(self):
         self.start_secure()
         good = publisher_pb2.PublishStreamRequest(
