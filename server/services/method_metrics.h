@@ -14,7 +14,7 @@ namespace router {
 
 // Counts and times the calls of the given services, which are served synchronously. Other services'
 // calls are not touched: PublisherService counts its own. Nor are those of methods that do not
-// exist, which gRPC may show here with whatever path a caller has made up. Borrows clock and metrics.
+// exist, which gRPC may show here with whatever path a caller has made up. Borrows the others.
 class MethodMetricsFactory final : public grpc::experimental::ServerInterceptorFactoryInterface {
  public:
   // `services` are full names, such as "router.v1.AdminService", of services that the program has
