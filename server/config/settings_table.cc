@@ -90,10 +90,11 @@ std::vector<SettingSpec> ServerSettings() {
              "Most metadata in one call."),
       Number("grpc_max_concurrent_streams", "grpc", &S::grpc_max_concurrent_streams, "1000",
              {1, kMillion}, "Most calls at a time on one connection."),
-      Number("grpc_max_memory_bytes", "grpc", &S::grpc_max_memory_bytes, "512MiB",
-             {16 * kMib, 64 * kGib},
-             "Most memory for connections, and for calls until their message is complete; beyond it "
-             "less is read, and calls are broken off."),
+      Number(
+          "grpc_max_memory_bytes", "grpc", &S::grpc_max_memory_bytes, "512MiB",
+          {16 * kMib, 64 * kGib},
+          "Most memory for connections, and for calls until their message is complete; beyond it "
+          "less is read, and calls are broken off."),
       Number("grpc_max_connections", "grpc", &S::grpc_max_connections, "10000", {0, kMillion},
              "Most connections; 0: as many as there are file descriptors for."),
       Number("grpc_max_connections_per_address", "grpc", &S::grpc_max_connections_per_address,
@@ -264,6 +265,10 @@ std::vector<SettingSpec> LimitSettings() {
           "client_max_messages_per_second", "client", &S::client_max_messages_per_second, "0",
           {0, 100 * kMillion},
           "Most messages per second of one client, those of one second saved up; 0: no limit.")),
+      Reloadable(Number(
+          "client_max_admin_calls", "client", &S::client_max_admin_calls, "16", {1, 64},
+          "Most calls of AdminService and FaultInjectionService at a time of one client, those "
+          "whose answer it has not taken yet included. There are threads for 64 in all.")),
       Number("stream_window_messages", "stream", &S::stream_window_messages, "65536",
              {1, 4 * kMillion}, "Most unanswered messages of one PublishStream."),
       Number("stream_window_bytes", "stream", &S::stream_window_bytes, "64MiB",
