@@ -69,6 +69,7 @@ SYSTEM_LIBRARIES = [
     _library("absl", modules = _ABSL_MODULES),
     _library("benchmark", modules = ["benchmark"]),
     _library("crypto", modules = ["libcrypto"]),
+    _library("ssl", modules = ["libssl"]),
     # The headers alone: it is loaded when it is wanted.
     _library("curl", headers = ["x86_64-linux-gnu/curl/curl.h"]),
     _library("gnutls", linkopts = ["-lgnutls"], headers = ["gnutls/gnutls.h"]),

@@ -175,6 +175,7 @@ DeadLetters::Options DeadLettersOptionsOf(const Settings& settings) {
   DeadLetters::Options options;
   options.redrive_rate_per_second = settings.redrive_rate_per_second;
   options.queue_count_max = settings.nats_max_pending_operations;
+  options.message_bytes_max = settings.publish_max_message_bytes;
   return options;
 }
 

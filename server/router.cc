@@ -34,6 +34,7 @@
 #include "server/pending/sqlite_pending_queue.h"
 #include "server/reload/config_reloader.h"
 #include "server/security.h"
+#include "server/services/admin_calls.h"
 #include "server/services/admin_service.h"
 #include "server/services/dead_letters.h"
 #include "server/services/fault_injection_service.h"
@@ -86,6 +87,7 @@ struct Router::Parts {
                   ? nullptr
                   : std::make_unique<SpanBuffer>(settings.otlp_buffer_spans, &metrics)),
         limits(ClientLimitsOf(settings), clock, &log, &metrics),
+        admin_calls(settings.client_max_admin_calls, &log, &metrics),
         limits_in_force(LimitsOf(settings)),
         telemetry(MakeTelemetryOptions(), clock, &metrics, &log, [this] {
           if (settings.nats_on_exhausted == "fail_open") fail_open->OnExhausted();
@@ -122,6 +124,7 @@ struct Router::Parts {
   std::unique_ptr<HttpPost> otlp_post;
   std::unique_ptr<OtlpExporter> exporter;
   ClientLimits limits;
+  AdminCalls admin_calls;
   absl::Mutex limits_in_force_mutex;
   std::vector<std::pair<std::string, double>> limits_in_force
       ABSL_GUARDED_BY(limits_in_force_mutex);
@@ -164,6 +167,7 @@ absl::Status Router::Parts::OpenSecurity() {
 void Router::Parts::ApplySettings(const Settings& changed) {
   log.SetOptions(LoggerOptionsOf(changed));
   limits.Set(ClientLimitsOf(changed));
+  admin_calls.SetMax(changed.client_max_admin_calls);
   drainer->SetAttemptsMax(DrainerOptionsOf(changed).attempts_max);
   dead_letters->SetRedriveRate(DeadLettersOptionsOf(changed).redrive_rate_per_second);
   absl::MutexLock lock(&limits_in_force_mutex);
@@ -332,6 +336,7 @@ absl::Status Router::Parts::ServeGrpc() {
   admin.fail_open = fail_open.get();
   admin.audit = audit.get();
   admin.access = security->access();
+  admin.calls = &admin_calls;
   admin.status = status.get();
   admin.reloader = reloader.get();
   admin_service = std::make_unique<AdminService>(std::move(admin));
@@ -350,13 +355,14 @@ absl::Status Router::Parts::ServeGrpc() {
   reflection_service->Register(&builder);
   builder.RegisterService(admin_service.get());
   if (settings.enable_fault_injection) {
-    fault_injection_service =
-        std::make_unique<FaultInjectionService>(&faults, security->access(), audit.get(), &log);
+    fault_injection_service = std::make_unique<FaultInjectionService>(
+        &faults, security->access(), &admin_calls, audit.get(), &log);
     builder.RegisterService(fault_injection_service.get());
   }
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
-  interceptors.push_back(std::make_unique<MethodMetricsFactory>(
-      std::vector<std::string>{kAdminServiceName, kFaultInjectionServiceName}, clock, &metrics));
+  const std::vector<std::string> synchronous = {kAdminServiceName, kFaultInjectionServiceName};
+  interceptors.push_back(std::make_unique<MethodMetricsFactory>(synchronous, clock, &metrics));
+  interceptors.push_back(std::make_unique<AdminCallsFactory>(synchronous, &admin_calls));
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
   absl::StatusOr<std::unique_ptr<GrpcConnections>> opened =
       GrpcConnections::Open(GrpcConnectionsOptionsOf(settings), clock, &log, &metrics);

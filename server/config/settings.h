@@ -93,6 +93,7 @@ struct Settings {
   int64_t client_shared_in_flight_messages = 0;
   int64_t client_shared_in_flight_bytes = 0;
   int64_t client_max_messages_per_second = 0;  // 0: no limit.
+  int64_t client_max_admin_calls = 0;
 
   int64_t stream_window_messages = 0;
   int64_t stream_window_bytes = 0;

@@ -265,6 +265,10 @@ std::vector<SettingSpec> LimitSettings() {
           "client_max_messages_per_second", "client", &S::client_max_messages_per_second, "0",
           {0, 100 * kMillion},
           "Most messages per second of one client, those of one second saved up; 0: no limit.")),
+      Reloadable(Number(
+          "client_max_admin_calls", "client", &S::client_max_admin_calls, "16", {1, 64},
+          "Most calls of AdminService and FaultInjectionService at a time of one client, those "
+          "whose answer it has not taken yet included. There are threads for 64 in all.")),
       Number("stream_window_messages", "stream", &S::stream_window_messages, "65536",
              {1, 4 * kMillion},
              "Most unanswered messages of one PublishStream; never more than half of what its "

@@ -269,6 +269,14 @@ absl::Status ClientRateLimited(int64_t messages_per_second, absl::Duration retry
       .RetryAfter(retry_after);
 }
 
+absl::Status ClientAdminCallsLimited(int64_t calls_max, absl::Duration retry_after) {
+  return Error(StatusCode::kResourceExhausted, "CLIENT_ADMIN_CALLS_LIMIT",
+               absl::StrCat("this client may have ", calls_max,
+                            " calls of administration at a time; read the answers, or end some"),
+               {{"calls_max", calls_max}})
+      .RetryAfter(retry_after);
+}
+
 absl::Status InFlightLimited(int64_t bytes, int64_t bytes_max, absl::Duration retry_after) {
   return Error(StatusCode::kResourceExhausted, "IN_FLIGHT_LIMIT",
                absl::StrCat("all clients together have ", bytes, " bytes in flight and may have ",

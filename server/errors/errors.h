@@ -59,6 +59,7 @@ absl::Status SpoolFull(absl::string_view why);                      // RESOURCE_
 absl::Status ClientInFlightLimited(absl::string_view what, int64_t in_flight, int64_t max,
                                    absl::Duration retry_after);
 absl::Status ClientRateLimited(int64_t messages_per_second, absl::Duration retry_after);
+absl::Status ClientAdminCallsLimited(int64_t calls_max, absl::Duration retry_after);
 absl::Status InFlightLimited(int64_t bytes, int64_t bytes_max,
                              absl::Duration retry_after);  // All clients. RESOURCE_EXHAUSTED
 absl::Status SpoolIoError(absl::string_view why);          // UNAVAILABLE

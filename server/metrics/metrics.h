@@ -104,6 +104,7 @@ struct LimitExceededCounters {
   Counter client_max_in_flight_bytes;
   Counter client_max_in_flight_messages;
   Counter client_max_messages_per_second;
+  Counter client_max_admin_calls;
 };
 
 // Connections that were closed when they came in.

@@ -166,7 +166,8 @@ void AddClients(const Metrics& metrics, Exposition& out) {
                   {{"publish_max_in_flight_bytes", &exceeded.publish_max_in_flight_bytes},
                    {"client_max_in_flight_bytes", &exceeded.client_max_in_flight_bytes},
                    {"client_max_in_flight_messages", &exceeded.client_max_in_flight_messages},
-                   {"client_max_messages_per_second", &exceeded.client_max_messages_per_second}});
+                   {"client_max_messages_per_second", &exceeded.client_max_messages_per_second},
+                   {"client_max_admin_calls", &exceeded.client_max_admin_calls}});
   const ConnectionRefusalCounters& refused = metrics.connections_refused;
   out.AddCounters("router_grpc_connections_refused_total",
                   "Connections that were closed when they came in, by reason.", "reason",

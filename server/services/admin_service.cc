@@ -41,13 +41,14 @@ void AdminService::Stop() {
 
 absl::Status AdminService::CheckView(const grpc::ServerContext& context, absl::string_view method,
                                      bool wants_payloads) const {
-  return AdmitOperator(parts_.access, context, kServiceName, method, wants_payloads).status();
+  return AdmitOperator(parts_.access, parts_.calls, context, kServiceName, method, wants_payloads)
+      .status();
 }
 
 absl::StatusOr<AdminService::Change> AdminService::CheckChange(const grpc::ServerContext& context,
                                                                Change change) const {
   absl::StatusOr<std::string> actor =
-      AdmitOperator(parts_.access, context, kServiceName, change.method);
+      AdmitOperator(parts_.access, parts_.calls, context, kServiceName, change.method);
   if (!actor.ok()) return actor.status();
   change.actor = *std::move(actor);
   if (change.reason.empty() || change.reason.size() > kModeReasonBytesMax) {
@@ -84,6 +85,9 @@ grpc::Status AdminService::GetStatus(grpc::ServerContext* context, const v1::Get
 grpc::Status AdminService::WatchStatus(grpc::ServerContext* context,
                                        const v1::WatchStatusRequest* request,
                                        grpc::ServerWriter<v1::WatchStatusResponse>* writer) {
+  if (const absl::Status may = CheckView(*context, "WatchStatus"); !may.ok()) {
+    return ToGrpcStatus(may);
+  }
   if (watches_.fetch_add(1) >= kWatchesMax) {
     watches_.fetch_sub(1);
     return ToGrpcStatus(error::TooManyWatches(kWatchesMax));
@@ -91,10 +95,6 @@ grpc::Status AdminService::WatchStatus(grpc::ServerContext* context,
   const auto end = absl::MakeCleanup([this] { watches_.fetch_sub(1); });
   const absl::Duration interval = WatchInterval(*request);
   while (true) {
-    // Each time: what the caller may do can change while it watches.
-    if (const absl::Status may = CheckView(*context, "WatchStatus"); !may.ok()) {
-      return ToGrpcStatus(may);
-    }
     v1::WatchStatusResponse response;
     ToProto(parts_.status->Get(), parts_.constants, response.mutable_status());
     if (!writer->Write(response)) return grpc::Status::CANCELLED;
@@ -105,6 +105,10 @@ grpc::Status AdminService::WatchStatus(grpc::ServerContext* context,
         return ToGrpcStatus(error::Draining());
       }
       if (context->IsCancelled()) return grpc::Status::CANCELLED;
+    }
+    // What the caller may do can change while it watches.
+    if (const absl::Status may = CheckView(*context, "WatchStatus"); !may.ok()) {
+      return ToGrpcStatus(may);
     }
   }
 }

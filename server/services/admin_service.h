@@ -43,6 +43,7 @@ class AdminService final : public v1::AdminService::Service {
     FailOpenSwitch* fail_open = nullptr;
     AuditLog* audit = nullptr;
     AccessControl* access = nullptr;  // May stay null: no access control.
+    AdminCalls* calls = nullptr;
     const StatusReporter* status = nullptr;
     ConfigReloader* reloader = nullptr;
   };

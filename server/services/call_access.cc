@@ -8,6 +8,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "server/base/client_address.h"
 
 namespace router {
 namespace {
@@ -48,18 +49,27 @@ absl::StatusOr<Caller> Admit(AccessControl* access, const grpc::ServerContextBas
   return access->Admit(CredentialsOf(context), rule->method, rule);
 }
 
-absl::StatusOr<std::string> AdmitOperator(AccessControl* access,
+absl::StatusOr<std::string> AdmitOperator(AccessControl* access, AdminCalls* calls,
                                           const grpc::ServerContextBase& context,
                                           absl::string_view service, absl::string_view method,
                                           bool wants_payloads) {
-  if (access == nullptr) return context.peer();
+  if (access == nullptr) {
+    std::string peer = context.peer();
+    absl::Status begun = calls->Begin(&context, ClientAddressOfPeer(peer));
+    if (!begun.ok()) return begun;
+    return peer;
+  }
   const absl::StatusOr<Caller> caller =
       access->Admit(CredentialsOf(context), method, FindMethodRule(service, method));
   absl::Status status = caller.status();
   if (status.ok() && wants_payloads) status = access->CheckPayloads(*caller, method);
-  if (status.ok()) return absl::StrCat(caller->identity(), " ", caller->address());
-  access->FlushDenials();
-  return status;
+  if (!status.ok()) {
+    access->FlushDenials();
+    return status;
+  }
+  status = calls->Begin(&context, caller->identity());
+  if (!status.ok()) return status;
+  return absl::StrCat(caller->identity(), " ", caller->address());
 }
 
 }  // namespace router

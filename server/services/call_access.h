@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "server/access/access_control.h"
+#include "server/services/admin_calls.h"
 
 namespace router {
 
@@ -19,8 +20,9 @@ absl::StatusOr<Caller> Admit(AccessControl* access, const grpc::ServerContextBas
 
 // The same for a method of administration: who calls, as the audit log has it. Where the caller
 // wants to see payloads, it has to be allowed to. What is denied is in the audit log when this
-// returns.
-absl::StatusOr<std::string> AdmitOperator(AccessControl* access,
+// returns. A caller that is let in has one more call in `calls`, and RESOURCE_EXHAUSTED where it
+// has too many.
+absl::StatusOr<std::string> AdmitOperator(AccessControl* access, AdminCalls* calls,
                                           const grpc::ServerContextBase& context,
                                           absl::string_view service, absl::string_view method,
                                           bool wants_payloads = false);

@@ -144,8 +144,9 @@ absl::Status DeadLetters::Validate(const DeadLetter& dead_letter) const {
   message.message_id = record.message_id;
   message.caller_chose_id = record.caller_chose_id;
   message.guarantee = record.guarantee;
-  return ValidateKeptMessage(message, record.ordering_key, record.payload_bytes,
-                             transport_->max_payload_bytes());
+  return ValidateKeptMessage(
+      message, record.ordering_key, record.payload_bytes,
+      MaxPayloadBytes(transport_->max_payload_bytes(), options_.message_bytes_max));
 }
 
 int64_t DeadLetters::QueueRoom() const {

@@ -44,6 +44,7 @@ class DeadLetters {
   struct Options {
     int64_t redrive_rate_per_second = 1000;
     int64_t queue_count_max = 1000000;
+    int64_t message_bytes_max = 0;  // Payload and headers; 0: as many as the broker takes.
   };
   struct Page {
     std::vector<DeadLetter> dead_letters;

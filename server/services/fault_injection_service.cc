@@ -106,7 +106,7 @@ void FaultToProto(const Fault& fault, v1::Fault* proto) {
 
 absl::StatusOr<std::string> FaultInjectionService::Admit(const grpc::ServerContext& context,
                                                          absl::string_view method) const {
-  return AdmitOperator(access_, context, "router.v1.FaultInjectionService", method);
+  return AdmitOperator(access_, calls_, context, "router.v1.FaultInjectionService", method);
 }
 
 absl::Status FaultInjectionService::Audit(const std::string& actor, absl::string_view method,

@@ -18,9 +18,9 @@ namespace router {
 class FaultInjectionService final : public v1::FaultInjectionService::Service {
  public:
   // `access` may be null.
-  FaultInjectionService(FaultInjector* injector, AccessControl* access, AuditLog* audit,
-                        Logger* log)
-      : injector_(injector), access_(access), audit_(audit), log_(log) {}
+  FaultInjectionService(FaultInjector* injector, AccessControl* access, AdminCalls* calls,
+                        AuditLog* audit, Logger* log)
+      : injector_(injector), access_(access), calls_(calls), audit_(audit), log_(log) {}
 
   grpc::Status SetFault(grpc::ServerContext* context, const v1::SetFaultRequest* request,
                         v1::SetFaultResponse* response) override;
@@ -37,6 +37,7 @@ class FaultInjectionService final : public v1::FaultInjectionService::Service {
 
   FaultInjector* const injector_;
   AccessControl* const access_;
+  AdminCalls* const calls_;
   AuditLog* const audit_;
   Logger* const log_;
 };

@@ -1,10 +1,7 @@
 #include "server/services/method_metrics.h"
 
-#include <algorithm>
-#include <utility>
-
-#include "absl/strings/str_split.h"
-#include "absl/strings/string_view.h"
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/descriptor.h"
 
 namespace router {
 namespace {
@@ -32,18 +29,25 @@ class MethodMetricsInterceptor final : public grpc::experimental::Interceptor {
 
 }  // namespace
 
-MethodMetricsFactory::MethodMetricsFactory(std::vector<std::string> services, Clock* clock,
+MethodMetricsFactory::MethodMetricsFactory(const std::vector<std::string>& services, Clock* clock,
                                            Metrics* metrics)
-    : services_(std::move(services)), clock_(clock), metrics_(metrics) {}
+    : clock_(clock) {
+  for (const std::string& name : services) {
+    const google::protobuf::ServiceDescriptor* const service =
+        google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(name);
+    if (service == nullptr) continue;
+    for (int i = 0; i < service->method_count(); ++i) {
+      const std::string& method = service->method(i)->name();
+      by_path_.emplace(absl::StrCat("/", name, "/", method), metrics->GrpcMethod(name, method));
+    }
+  }
+}
 
 grpc::experimental::Interceptor* MethodMetricsFactory::CreateServerInterceptor(
     grpc::experimental::ServerRpcInfo* info) {
-  const std::vector<absl::string_view> path = absl::StrSplit(info->method(), '/');
-  if (path.size() != 3 ||
-      std::find(services_.begin(), services_.end(), path[1]) == services_.end()) {
-    return nullptr;
-  }
-  return new MethodMetricsInterceptor(clock_, metrics_->GrpcMethod(path[1], path[2]));
+  const auto found = by_path_.find(info->method());
+  if (found == by_path_.end()) return nullptr;
+  return new MethodMetricsInterceptor(clock_, found->second);
 }
 
 }  // namespace router

@@ -4,10 +4,13 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <openssl/x509.h>
 
 #include <ctime>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -20,11 +23,13 @@ struct Free {
   void operator()(BIO* bio) const { BIO_free(bio); }
   void operator()(X509* certificate) const { X509_free(certificate); }
   void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
+  void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
 };
 
 using Bio = std::unique_ptr<BIO, Free>;
 using Certificate = std::unique_ptr<X509, Free>;
 using Key = std::unique_ptr<EVP_PKEY, Free>;
+using Context = std::unique_ptr<SSL_CTX, Free>;
 
 Bio BioOf(const std::string& text) {
   return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
@@ -38,18 +43,19 @@ absl::Status FileProblem(const std::string& path, absl::string_view problem) {
   return absl::InvalidArgumentError(absl::StrCat("\"", path, "\" ", problem));
 }
 
-// How many certificates there are; the first one goes to `first`. -1 where something is none.
-int CountCertificates(const std::string& text, Certificate* first) {
+// All certificates; none where something is no certificate.
+std::vector<Certificate> CertificatesIn(const std::string& text) {
   const Bio bio = BioOf(text);
-  int count = 0;
+  std::vector<Certificate> certificates;
   while (true) {
     Certificate certificate(PEM_read_bio_X509(bio.get(), nullptr, NoPassphrase, nullptr));
     if (certificate == nullptr) break;
-    if (count++ == 0) *first = std::move(certificate);
+    certificates.push_back(std::move(certificate));
   }
   const bool is_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
   ERR_clear_error();
-  return is_end ? count : -1;
+  if (!is_end) certificates.clear();
+  return certificates;
 }
 
 absl::StatusOr<absl::Time> TimeOf(const ASN1_TIME* time) {
@@ -80,21 +86,41 @@ absl::Status Read(const std::string& path, std::string* to) {
   return absl::OkStatus();
 }
 
-absl::Status CheckServer(const TlsFiles& files, absl::Time now, TlsMaterial* material) {
-  Certificate certificate;
-  if (CountCertificates(material->certificate_chain, &certificate) < 1) {
-    return FileProblem(files.cert_file, "is not a PEM file of certificates");
+// What OpenSSL says of them when a server is to use them: a key or a signature, of any of them, may
+// be too weak for its security level. gRPC goes on with an earlier certificate then, and does not
+// say so.
+absl::Status CheckUsable(const TlsFiles& files, const std::vector<Certificate>& chain,
+                         EVP_PKEY* key) {
+  ERR_clear_error();
+  const Context context(SSL_CTX_new(TLS_server_method()));
+  bool is_usable = context != nullptr &&
+                   SSL_CTX_use_certificate(context.get(), chain.front().get()) == 1 &&
+                   SSL_CTX_use_PrivateKey(context.get(), key) == 1 &&
+                   SSL_CTX_check_private_key(context.get()) == 1;
+  for (size_t i = 1; is_usable && i < chain.size(); ++i) {
+    is_usable = SSL_CTX_add1_chain_cert(context.get(), chain[i].get()) == 1;
   }
+  if (is_usable) return absl::OkStatus();
+  const char* const reason = ERR_reason_error_string(ERR_peek_error());
+  return FileProblem(files.cert_file, absl::StrCat("cannot be used for TLS: ",
+                                                   reason == nullptr ? "no reason" : reason));
+}
+
+absl::Status CheckServer(const TlsFiles& files, absl::Time now, TlsMaterial* material) {
+  const std::vector<Certificate> chain = CertificatesIn(material->certificate_chain);
+  if (chain.empty()) return FileProblem(files.cert_file, "is not a PEM file of certificates");
+  const X509* const certificate = chain.front().get();
   const Key key(
       PEM_read_bio_PrivateKey(BioOf(material->private_key).get(), nullptr, NoPassphrase, nullptr));
   if (key == nullptr) {
     return FileProblem(files.key_file, "is not a PEM file with a private key without passphrase");
   }
-  if (X509_check_private_key(certificate.get(), key.get()) != 1) {
+  if (X509_check_private_key(certificate, key.get()) != 1) {
     return FileProblem(files.key_file, absl::StrCat("is not the key of the certificate in \"",
                                                     files.cert_file, "\""));
   }
-  return CheckDates(files.cert_file, certificate.get(), now, &material->expire_time);
+  absl::Status status = CheckDates(files.cert_file, certificate, now, &material->expire_time);
+  return status.ok() ? CheckUsable(files, chain, key.get()) : status;
 }
 
 }  // namespace
@@ -114,8 +140,7 @@ absl::StatusOr<TlsMaterial> LoadTlsMaterial(const TlsFiles& files, absl::Time no
 absl::Status CheckTlsMaterial(const TlsFiles& files, absl::Time now, TlsMaterial* material) {
   if (absl::Status status = CheckServer(files, now, material); !status.ok()) return status;
   if (files.client_ca_file.empty()) return absl::OkStatus();
-  Certificate first;
-  if (CountCertificates(material->client_authorities, &first) < 1) {
+  if (CertificatesIn(material->client_authorities).empty()) {
     return FileProblem(files.client_ca_file, "is not a PEM file of certificates");
   }
   return absl::OkStatus();

@@ -32,7 +32,8 @@ struct TlsMaterial {
 using TlsMaterialSource = std::function<std::shared_ptr<const TlsMaterial>()>;
 
 // Reads the files. OK proves that key and certificate belong together, that the certificate is
-// valid at `now`, and that there is an authority in `client_ca_file`, where one is named.
+// valid at `now`, that OpenSSL serves with them at the security level it is set to, and that there
+// is an authority in `client_ca_file`, where one is named.
 // INVALID_ARGUMENT names the file and never shows what is in it.
 absl::StatusOr<TlsMaterial> LoadTlsMaterial(const TlsFiles& files, absl::Time now);
 

@@ -1,5 +1,6 @@
 #include "server/validation/validation.h"
 
+#include <algorithm>
 #include <array>
 
 #include "absl/strings/match.h"
@@ -221,6 +222,10 @@ int64_t HeadersWireSizeBytes(absl::Span<const Header> headers) {
   size_t bytes = kHeaderBlockBytes;
   for (const Header& header : headers) bytes += HeaderBytes(header.key, header.value.size());
   return static_cast<int64_t>(bytes);
+}
+
+int64_t MaxPayloadBytes(int64_t broker_bytes_max, int64_t message_bytes_max) {
+  return message_bytes_max > 0 ? std::min(broker_bytes_max, message_bytes_max) : broker_bytes_max;
 }
 
 absl::Status ValidateMessage(const v1::Message& message, int64_t max_payload_bytes) {

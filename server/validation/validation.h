@@ -25,6 +25,10 @@ inline constexpr size_t kOrderingKeyBytesMax = 255;
 // What a message id made by the router takes; counted for messages that come without one.
 inline constexpr size_t kGeneratedMessageIdBytes = 28;
 
+// The `max_payload_bytes` of the checks: what the broker takes, and no more than the setting
+// `publish_max_message_bytes`; 0 there: no limit of its own.
+int64_t MaxPayloadBytes(int64_t broker_bytes_max, int64_t message_bytes_max);
+
 // All of the checks below, and that payload and headers fit into `max_payload_bytes`, counted as
 // the broker counts them. OK proves that the message can be handed to a transport.
 absl::Status ValidateMessage(const v1::Message& message, int64_t max_payload_bytes);

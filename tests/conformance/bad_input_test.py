@@ -140,6 +140,18 @@ class BadInputTest(SecureRouterTestCase):
         self.assert_error(error_of_status(answer.refused_sample[0].error),
                           "INVALID_ARGUMENT", "PAYLOAD_TOO_LARGE")
 
+    def test_a_dead_letter_that_the_router_takes_no_more(self):
+        """What may be published is what may be put back."""
+        self.start_secure(publish_max_message_bytes=4096)
+        self.bury([self.message(message_id="big", payload=b"x" * 5000),
+                   self.message(message_id="good", payload=b"x" * 4000)])
+        answer = self.router.api.RedriveDeadLetters(
+            admin_pb2.RedriveDeadLettersRequest(filter="*", reason="test"))
+        self.assertEqual((answer.redriven_count, answer.refused_count), (1, 1))
+        error = error_of_status(answer.refused_sample[0].error)
+        self.assert_error(error, "INVALID_ARGUMENT", "PAYLOAD_TOO_LARGE")
+        self.assertEqual(error.metadata["size_bytes_max"], "4096")
+
     def test_redrive_has_a_table_of_its_own(self):
         self.start_secure()
         for code, reason, fields in (
@@ -265,6 +277,23 @@ class BadInputTest(SecureRouterTestCase):
             self.connection().channel.unary_unary("/router.v1.PublisherService/Publish")(
                 b"", timeout=5, metadata=[("big", "x" * 20_000)])
         self.assert_good_caller_goes_on()
+
+    def test_methods_that_callers_make_up_have_no_metrics(self):
+        self.start_secure(enable_fault_injection=True)
+
+        def series():
+            return {sample for sample in self.router.metrics().samples
+                    if sample[0].startswith("router_grpc_server_")}
+        before = series()
+        for service in ("PublisherService", "AdminService", "FaultInjectionService", "None"):
+            api = self.router.connect(self.authority.credentials())
+            self.addCleanup(api.close)
+            for number in range(50):
+                with self.assertRaises(grpc.RpcError) as caught:
+                    api.channel.unary_unary(f"/router.v1.{service}/MadeUp{number}")(
+                        b"", timeout=10)
+                self.assertEqual(caught.exception.code(), grpc.StatusCode.UNIMPLEMENTED)
+        self.assertEqual(series(), before)
 
     def test_a_frame_that_is_no_protobuf(self):
         self.start_secure()

@@ -114,6 +114,20 @@ class TlsTest(RouterTestCase):
         self.assertEqual(self.router.metric("router_tls_certificate_stale"), 0)
         self.assert_shows(self.server)
 
+    def test_new_certificate_that_is_too_weak_for_openssl_leaves_the_old_one(self):
+        self.start_tls(tls_client_auth="optional")
+        before = self.shown_certificate()
+        expire = self.router.metric("router_tls_certificate_expire_timestamp_seconds")
+        self.server.replace(self.authority.issue("router", LOOPBACK, days=5, rsa_bits=1024))
+        event = self.router.log.wait_for_event("TLS_RELOAD_FAILED",
+                                               where=lambda e: "too small" in e["reason"])
+        self.assertIn(self.server.cert_file, event["reason"])
+        self.assertEqual(self.router.log.events("TLS_RELOADED"), [])
+        self.assertEqual(self.shown_certificate(), before)
+        self.assertEqual(self.router.metric("router_tls_certificate_stale"), 1)
+        self.assertEqual(self.router.metric("router_tls_certificate_expire_timestamp_seconds"),
+                         expire)
+
     def test_authorities_that_change_let_others_in(self):
         self.start_tls()
         other = Authority(self.folder, "other")
@@ -140,13 +154,19 @@ class TlsTest(RouterTestCase):
         self.assertEqual(self.router.terminate(), 0)
 
     def test_configuration_with_wrong_files_is_refused(self):
-        other = self.authority.issue("other")
-        result = subprocess.run(
-            [binary_path(), "--check-config", f"--pending_dir={self.folder}",
-             f"--tls_cert_file={self.server.cert_file}", f"--tls_key_file={other.key_file}"],
-            capture_output=True, text=True, check=False, timeout=20)
-        self.assertEqual(result.returncode, 78)
-        self.assertIn("is not the key of the certificate", result.stderr)
+        weak = self.authority.issue("router", LOOPBACK, rsa_bits=1024)
+        for cert_file, key_file, problem in (
+                (self.server.cert_file, self.authority.issue("other").key_file,
+                 "is not the key of the certificate"),
+                (weak.cert_file, weak.key_file, "cannot be used for TLS: ee key too small")):
+            for arguments in (["--check-config"], []):
+                with self.subTest(problem, arguments=arguments):
+                    result = subprocess.run(
+                        [binary_path(), *arguments, f"--pending_dir={self.folder}",
+                         f"--tls_cert_file={cert_file}", f"--tls_key_file={key_file}"],
+                        capture_output=True, text=True, check=False, timeout=20)
+                    self.assertEqual(result.returncode, 78)
+                    self.assertIn(problem, result.stderr)
 
     def test_routerctl_speaks_tls(self):
         self.start_tls()

@@ -67,13 +67,15 @@ class Authority:
     def _path(self, name):
         return os.path.join(self._folder, name)
 
-    def issue(self, common_name, san="", days=2, usage="", curve="P-256"):
+    def issue(self, common_name, san="", days=2, usage="", curve="P-256", rsa_bits=None):
         """A certificate; `days` -1: one that has expired. `san`, and `usage` of the key, as openssl
-        writes them."""
+        writes them. Its key is of a curve, or else RSA."""
+        key = ([f"rsa:{rsa_bits}"] if rsa_bits
+               else ["ec", "-pkeyopt", f"ec_paramgen_curve:{curve}"])
         self._serial += 1
         base = self._path(str(self._serial))
-        _openssl("req", "-newkey", "ec", "-pkeyopt", f"ec_paramgen_curve:{curve}", "-nodes",
-                 "-subj", f"/CN={common_name}", "-keyout", base + ".key", "-out", base + ".csr")
+        _openssl("req", "-newkey", *key, "-nodes", "-subj", f"/CN={common_name}",
+                 "-keyout", base + ".key", "-out", base + ".csr")
         with open(base + ".ext", "w", encoding="ascii") as f:
             f.write("keyUsage = digitalSignature\n" + (f"subjectAltName = {san}\n" if san else "")
                     + (f"extendedKeyUsage = {usage}\n" if usage else ""))

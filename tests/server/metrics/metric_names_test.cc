@@ -151,7 +151,8 @@ TEST(MetricNamesTest, EveryLabelValueIsThereFromTheStart) {
        {"descriptors", "connections", "address_connections", "banned"}},
       {"router_limit_exceeded_total{limit",
        {"publish_max_in_flight_bytes", "client_max_in_flight_bytes",
-        "client_max_in_flight_messages", "client_max_messages_per_second"}},
+        "client_max_in_flight_messages", "client_max_messages_per_second",
+        "client_max_admin_calls"}},
       {"router_access_denied_total{reason", {"unauthenticated", "method", "subject", "payloads"}},
       {"router_spool_errors_total{op", {"open", "append", "remove", "read", "checkpoint"}},
   };

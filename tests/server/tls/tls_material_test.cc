@@ -24,11 +24,12 @@ class TlsMaterialTest : public ::testing::Test {
   }
 
   // A certificate that is valid for two days, and its key.
-  void MakeCertificate(const std::string& name, const std::string& key_options = "-nodes") {
-    const std::string command = absl::StrCat(
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -days 2 -subj /CN=", name,
-        " ", key_options, " -keyout ", folder_.File(name + ".key"), " -out ",
-        folder_.File(name + ".pem"), " 2>/dev/null");
+  void MakeCertificate(const std::string& name, const std::string& key_options = "-nodes",
+                       const std::string& key = "ec -pkeyopt ec_paramgen_curve:P-256") {
+    const std::string command =
+        absl::StrCat("openssl req -x509 -newkey ", key, " -days 2 -subj /CN=", name, " ",
+                     key_options, " -keyout ", folder_.File(name + ".key"), " -out ",
+                     folder_.File(name + ".pem"), " 2>/dev/null");
     EXPECT_EQ(std::system(command.c_str()), 0);
   }
 
@@ -93,6 +94,18 @@ TEST_F(TlsMaterialTest, CertificateHasToBeValidNow) {
 TEST_F(TlsMaterialTest, KeyWithAPassphraseIsRefusedAndAsksNobody) {
   MakeCertificate("locked", "-passout pass:hunter2");
   EXPECT_THAT(ProblemOf(Files("locked.pem", "locked.key")), HasSubstr("without passphrase"));
+}
+
+TEST_F(TlsMaterialTest, WeakCertificatesAreRefusedAsOpenSslRefusesThem) {
+  MakeCertificate("weak", "-nodes", "rsa:1024");
+  EXPECT_THAT(ProblemOf(Files("weak.pem", "weak.key")), HasSubstr("ee key too small"));
+  folder_.Write("chain.pem", folder_.Read("server.pem") + folder_.Read("weak.pem"));
+  EXPECT_THAT(ProblemOf(Files("chain.pem")), HasSubstr("ca key too small"));
+}
+
+TEST_F(TlsMaterialTest, CertificatesOfTheChainMayFollow) {
+  folder_.Write("chain.pem", folder_.Read("server.pem") + folder_.Read("other.pem"));
+  EXPECT_TRUE(LoadTlsMaterial(Files("chain.pem"), absl::Now()).ok());
 }
 
 TEST_F(TlsMaterialTest, ContentThatHasBeenReadIsCheckedInTheSameWay) {

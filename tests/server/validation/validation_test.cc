@@ -48,6 +48,12 @@ std::string ReasonForId(const std::string& id) {
   return ReasonOf(ValidateMessage(message, kMaxPayload));
 }
 
+TEST(MaxPayloadBytesTest, IsTheLesserOfBrokerAndSetting) {
+  EXPECT_EQ(MaxPayloadBytes(1000, 0), 1000);
+  EXPECT_EQ(MaxPayloadBytes(1000, 10), 10);
+  EXPECT_EQ(MaxPayloadBytes(1000, 2000), 1000);
+}
+
 TEST(ValidationTest, AcceptsOrdinaryMessage) {
   v1::Message message = ValidMessage();
   EXPECT_TRUE(ValidateMessage(message, kMaxPayload).ok());
