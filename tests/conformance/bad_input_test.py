@@ -1,6 +1,8 @@
 """What bad input gets, on every way in, from a router with TLS and access control."""
 
+import contextlib
 import os
+import sqlite3
 import subprocess
 import unittest
 
@@ -151,6 +153,30 @@ class BadInputTest(SecureRouterTestCase):
         error = error_of_status(answer.refused_sample[0].error)
         self.assert_error(error, "INVALID_ARGUMENT", "PAYLOAD_TOO_LARGE")
         self.assertEqual(error.metadata["size_bytes_max"], "4096")
+
+    def test_a_dead_letter_that_is_damaged_on_disk(self):
+        """It is as if it were not there, and the status says that something is damaged."""
+        self.start_secure()
+        self.bury([self.message(message_id=f"id-{n}", payload=b"kept") for n in range(3)])
+        ids = [d.operation_id for d in self.dead_letters()]
+        self.router.kill()
+        with contextlib.closing(sqlite3.connect(os.path.join(
+                self.router.settings["pending_dir"], "pending.db"))) as database, database:
+            database.execute("UPDATE dead_letters SET payload = x'00' WHERE sequence = ?",
+                             (ids[1],))
+        self.restart_router()
+        answer = self.router.api.RedriveDeadLetters(admin_pb2.RedriveDeadLettersRequest(
+            filter=f"operation_id = {ids[1]}", reason="test"))
+        self.assertEqual((answer.redriven_count, answer.refused_count), (0, 0))
+        self.assert_error(self.error_of(
+            self.router.api.GetDeadLetter,
+            admin_pb2.GetDeadLetterRequest(operation_id=ids[1])),
+            "NOT_FOUND", "DEAD_LETTER_NOT_FOUND")
+        self.assertEqual([d.operation_id for d in self.dead_letters()], [ids[0], ids[2]])
+        self.assertEqual(self.status().queue.damage.records, 1)
+        answer = self.router.api.RedriveDeadLetters(
+            admin_pb2.RedriveDeadLettersRequest(filter="*", reason="test"))
+        self.assertEqual(answer.redriven_count, 2)
 
     def test_redrive_has_a_table_of_its_own(self):
         self.start_secure()
