@@ -1,6 +1,8 @@
 """What bad input gets, on every way in, from a router with TLS and access control."""
 
+import contextlib
 import os
+import sqlite3
 import subprocess
 import unittest
 
@@ -151,6 +153,30 @@ class BadInputTest(SecureRouterTestCase):
         error = error_of_status(answer.refused_sample[0].error)
         self.assert_error(error, "INVALID_ARGUMENT", "PAYLOAD_TOO_LARGE")
         self.assertEqual(error.metadata["size_bytes_max"], "4096")
+
+    def test_a_dead_letter_that_is_damaged_on_disk(self):
+        """It is as if it were not there, and the status says that something is damaged."""
+        self.start_secure()
+        self.bury([self.message(message_id=f"id-{n}", payload=b"kept") for n in range(3)])
+        ids = [d.operation_id for d in self.dead_letters()]
+        self.router.kill()
+        with contextlib.closing(sqlite3.connect(os.path.join(
+                self.router.settings["pending_dir"], "pending.db"))) as database, database:
+            database.execute("UPDATE dead_letters SET payload = x'00' WHERE sequence = ?",
+                             (ids[1],))
+        self.restart_router()
+        answer = self.router.api.RedriveDeadLetters(admin_pb2.RedriveDeadLettersRequest(
+            filter=f"operation_id = {ids[1]}", reason="test"))
+        self.assertEqual((answer.redriven_count, answer.refused_count), (0, 0))
+        self.assert_error(self.error_of(
+            self.router.api.GetDeadLetter,
+            admin_pb2.GetDeadLetterRequest(operation_id=ids[1])),
+            "NOT_FOUND", "DEAD_LETTER_NOT_FOUND")
+        self.assertEqual([d.operation_id for d in self.dead_letters()], [ids[0], ids[2]])
+        self.assertEqual(self.status().queue.damage.records, 1)
+        answer = self.router.api.RedriveDeadLetters(
+            admin_pb2.RedriveDeadLettersRequest(filter="*", reason="test"))
+        self.assertEqual(answer.redriven_count, 2)
 
     def test_redrive_has_a_table_of_its_own(self):
         self.start_secure()
@@ -318,18 +344,30 @@ class BadInputTest(SecureRouterTestCase):
             grpc_method="PublishStream", grpc_code="InvalidArgument"), 3)
         self.assert_good_caller_goes_on()
 
-    def test_deadline_that_has_passed(self):
-        self.start_secure()
+    def test_a_deadline_is_kept_by_queueing_in_time(self):
+        """The client's own timer would end its call, so an answer is the router's."""
+        self.start_secure(nats_ack_timeout_ms=60000, nats_ping_interval_ms=3600000)
         self.broker.stop_running()
-        message = self.message(guarantee=message_pb2.GUARANTEE_STORED)
-        try:
-            result = self.router.api.Publish(publisher_pb2.PublishRequest(message=message),
-                                             0.05).result
-            self.assertEqual(result.outcome, message_pb2.PUBLISH_OUTCOME_QUEUED, "just in time")
-        except RouterError as e:
-            self.assertEqual(e.code, grpc.StatusCode.DEADLINE_EXCEEDED)
+
+        def request(way):
+            return [self.message(subject=f"test.{way}", payload=b"kept")]
+        api, deadline_s = self.router.api, 2
+        answers = {
+            "unary": lambda m: [api.Publish(publisher_pb2.PublishRequest(message=m[0]),
+                                            deadline_s).result.outcome],
+            "batch": lambda m: [r.outcome for r in api.PublishBatch(
+                publisher_pb2.PublishBatchRequest(messages=m), deadline_s).results],
+            "stream": lambda m: [r.outcome for response in api.publish_stream(
+                iter([publisher_pb2.PublishStreamRequest(messages=m)]), deadline_s)
+                                 for r in response.ranges]}
+        for way, publish in answers.items():
+            with self.subTest(way=way):
+                self.assertEqual(publish(request(way)), [message_pb2.PUBLISH_OUTCOME_QUEUED])
+        self.assertEqual(len(self.pending()), 3)
         self.broker.go_on()
-        self.router.wait_connected()
+        self.router.wait_drained()
+        self.assertEqual(sorted(m.subject for m in self.broker.dump("TEST")),
+                         ["test.batch", "test.stream", "test.unary"])
         self.assert_good_caller_goes_on()
 
     def connection(self):

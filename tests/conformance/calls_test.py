@@ -6,17 +6,23 @@ import select
 import socket
 import struct
 import threading
+import time
 import unittest
 
 import grpc
 from router.v1 import admin_pb2
+from router.v1 import message_pb2
+from router.v1 import publisher_pb2
 
 import http2
+from harness import oracle as outcomes
 from harness.api import error_of_call
 from harness.waiting import stays_true, wait_until
 from secure_router import VIEWER_TOKEN, SecureRouterTestCase
 
 _GET_STATUS = "/router.v1.AdminService/GetStatus"
+_PUBLISHER = "/router.v1.PublisherService/"
+_MAX_CONCURRENT_STREAMS = 3  # Of SETTINGS.
 
 
 class RawClient:
@@ -31,6 +37,7 @@ class RawClient:
         self._next_stream = 1
         self._ended = set()
         self.settings = {}
+        self.is_closed = False
         self._send(http2.PREFACE + http2.settings((http2.INITIAL_WINDOW_SIZE, window)))
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -50,6 +57,11 @@ class RawClient:
                    + http2.frame(http2.DATA, http2.END_STREAM, stream, message))
         return stream
 
+    def begin(self, path):
+        """Begins a call, and sends no message."""
+        stream, self._next_stream = self._next_stream, self._next_stream + 2
+        self._send(http2.call(path, stream))
+
     def ended(self):
         """The streams that the router has ended."""
         with self._lock:
@@ -62,12 +74,13 @@ class RawClient:
     def _read(self):
         reader = http2.FrameReader(self._connection)
         pending = getattr(self._connection, "pending", lambda: 0)  # Decrypted already.
-        with contextlib.suppress(OSError, ValueError):  # It is closed.
+        with contextlib.suppress(OSError, ValueError):
             while True:
                 if not pending():
                     select.select([self._connection], [], [])
                 with self._io, contextlib.suppress(TimeoutError):
                     self._take(reader.read())
+        self.is_closed = True
 
     def _take(self, frames):
         for kind, flags, stream, payload in frames:
@@ -178,6 +191,101 @@ class AdminCallsTest(CallsTestCase):
             self.assert_error(error_of_call(caught.exception), code, reason)
         for watch in watches:
             watch.cancel()
+
+
+class StreamsTest(CallsTestCase):
+
+    def test_one_call_more_than_a_connection_may_have_waits(self):
+        self.start(grpc_max_concurrent_streams=2)
+        raw = self.connect_raw()
+        wait_until(lambda: raw.settings.get(_MAX_CONCURRENT_STREAMS) == 2, "clients are told")
+        streams = [self.caller.open_stream() for _ in range(2)]
+        for stream in streams:
+            stream.send("test.a")
+            stream.wait_answered()
+        third = self.router.api.GetStatusFuture(admin_pb2.GetStatusRequest(), timeout=30)
+        other = self.router.connect()
+        self.addCleanup(other.close)
+        self.assertTrue(other.GetStatus(admin_pb2.GetStatusRequest()).status.version)
+        stays_true(lambda: not third.done(), "it waits", 0.3)
+        streams[0].finish()
+        self.assertTrue(third.result().status.version)
+        streams[1].finish()
+
+    def test_who_goes_beyond_loses_the_connection_and_nobody_else_does(self):
+        self.start(grpc_max_concurrent_streams=2)
+        stream = self.caller.open_stream()
+        raw = self.connect_raw()
+        wait_until(lambda: raw.settings, "it has begun")
+        for _ in range(4):
+            raw.begin(_PUBLISHER + "PublishStream")
+        wait_until(lambda: raw.is_closed, "it is closed")
+        stream.send("test.a")
+        stream.finish()
+
+
+class AgeTest(CallsTestCase):
+
+    def open_old_stream(self, **settings):
+        """A stream on a connection that the router has asked its client to leave."""
+        self.start(grpc_max_connection_age_ms=300, **settings)
+        stream = self.caller.open_stream()
+        stream.send("test.a")
+        stream.wait_answered()
+        begun = time.monotonic()
+        connected = []
+        self.router.api.channel.subscribe(
+            lambda state: state == grpc.ChannelConnectivity.READY and connected.append(state))
+
+        def has_moved():
+            return self.status() and len(connected) >= 2
+        wait_until(has_moved, "other calls go to a new connection")
+        return stream, begun
+
+    def test_a_call_goes_on_during_the_grace(self):
+        stream, _ = self.open_old_stream(grpc_max_connection_age_grace_ms=60000)
+        for _ in range(20):
+            stream.send("test.a")
+            stream.wait_answered()
+        stream.finish()
+        self.assert_messages()
+
+    def test_a_call_is_broken_off_after_the_grace(self):
+        stream, begun = self.open_old_stream(grpc_max_connection_age_grace_ms=1000)
+        wait_until(lambda: stream.call_error, "it is broken off")
+        self.assertGreater(time.monotonic() - begun, 0.9)
+        self.assertEqual(stream.call_error.code(), grpc.StatusCode.UNAVAILABLE)
+        self.assertEqual(self.caller.publish("test.a").outcome, outcomes.DELIVERED)
+
+
+class DeadlineTest(CallsTestCase):
+
+    def test_nothing_is_queued_for_somebody_whose_deadline_has_passed(self):
+        self.start(nats_ack_timeout_ms=60000, nats_ping_interval_ms=3600000)
+        self.broker.stop_running()
+        self.addCleanup(self.broker.go_on)
+        raw = self.connect_raw()
+        message = message_pb2.Message(subject="test.a", payload=b"x")
+        requests = {
+            "Publish": publisher_pb2.PublishRequest(message=message),
+            "PublishBatch": publisher_pb2.PublishBatchRequest(messages=[message] * 3),
+            "PublishStream": publisher_pb2.PublishStreamRequest(messages=[message] * 3)}
+        rejected = 0
+        for method, request in requests.items():
+            with self.subTest(method):
+                # gRPC makes a millisecond of it, so most come as far as to be sent to the broker.
+                streams = {raw.call(_PUBLISHER + method, request.SerializeToString(),
+                                    ("grpc-timeout", "1n")) for _ in range(50)}
+                wait_until(lambda s=streams: s <= raw.ended(), "all are answered")
+                wait_until(lambda r=rejected: self.outcomes("rejected") > r,
+                           "the router has said so itself")
+                rejected = self.outcomes("rejected")
+                wait_until(lambda: self.status().in_flight == 0, "nothing is in flight")
+                self.assertEqual(self.pending(), [])
+        self.assertEqual(self.outcomes("queued"), 0)
+
+    def outcomes(self, outcome):
+        return self.router.metric("router_nats_publish_outcomes_total", outcome=outcome)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from harness import jetstream
 from harness import oracle as outcomes
 from harness.api import RouterError, error_of_status
 from harness.bad_input import BAD_HEADERS, BAD_IDS, BAD_SUBJECTS, RESERVED_SUBJECTS
+from harness.caller import Caller
 from harness.fixture import RouterTestCase
 from harness.waiting import wait_until
 
@@ -167,17 +168,17 @@ class ValidationTest(RouterTestCase):
         self.assert_unharmed()
 
     def test_deadline_is_honoured(self):
+        # Nothing but the deadline makes it give up.
+        router = self.start_router(name="patient", nats_ack_timeout_ms=60000,
+                                   nats_ping_interval_ms=3600000)
         self.broker.stop_running()
-        begin = time.monotonic()
-        answer = self.caller.publish("test.good", timeout_s=0.2)
-        self.assertLess(time.monotonic() - begin, 0.5)
-        # It was sent, so it is either kept in time or unknown to the caller.
-        self.assertIn(answer.outcome, (outcomes.QUEUED, outcomes.UNKNOWN))
+        # The client's own timer would end the call, so an answer is the router's.
+        answer = Caller(router, self.oracle).publish("test.good", timeout_s=2)
+        self.assertEqual(answer.outcome, outcomes.QUEUED)
         self.broker.go_on()
-        self.router.wait_connected()
-        self.router.wait_drained()
+        router.wait_drained()
         self.assert_messages()
-        contract.check_alive(self, self.router)
+        contract.check_alive(self, router)
 
     def test_cancelled_calls_and_streams_leave_nothing_behind(self):
         self.broker.stop_running()
