@@ -96,6 +96,7 @@ struct Router::Parts {
   absl::Status OpenSecurity();
   void ApplySettings(const Settings& changed);
   absl::Status OpenState();
+  absl::Status OpenAudit(AuditLogOptions options, std::unique_ptr<AuditLog>* opened);
   Telemetry::Options MakeTelemetryOptions();
   void StartExporter();
   absl::Status OpenDelivery();
@@ -117,6 +118,7 @@ struct Router::Parts {
   std::unique_ptr<Failpoints> failpoints;  // Null unless there are any.
   std::unique_ptr<ModeController> mode;
   std::unique_ptr<AuditLog> audit;
+  std::unique_ptr<AuditLog> denials;
   std::unique_ptr<Security> security;
   std::unique_ptr<ConfigReloader> reloader;
   std::unique_ptr<FailOpenSwitch> fail_open;
@@ -150,8 +152,8 @@ struct Router::Parts {
 };
 
 absl::Status Router::Parts::OpenSecurity() {
-  absl::StatusOr<std::unique_ptr<Security>> opened =
-      Security::Open(SecurityOptionsOf(settings), clock, &log, &metrics, audit.get());
+  absl::StatusOr<std::unique_ptr<Security>> opened = Security::Open(
+      SecurityOptionsOf(settings), clock, &log, &metrics, audit.get(), denials.get());
   if (!opened.ok()) return opened.status();
   security = *std::move(opened);
   reloader = std::make_unique<ConfigReloader>(
@@ -219,9 +221,20 @@ absl::Status Router::Parts::OpenState() {
   if (!opened_mode.ok()) return opened_mode.status();
   mode = *std::move(opened_mode);
 
-  AuditLogOptions audit_options;
-  audit_options.dir = settings.pending_dir;
-  audit_options.on_error = [this](const AuditEvent& event, const absl::Status& why) {
+  absl::Status opened = OpenAudit({}, &audit);
+  if (!opened.ok()) return opened;
+  AuditLogOptions denials_options;
+  denials_options.file_name = "denials.log";
+  denials_options.has_odd_ids = true;
+  opened = OpenAudit(std::move(denials_options), &denials);
+  if (!opened.ok()) return opened;
+  fail_open = std::make_unique<FailOpenSwitch>(mode.get(), audit.get(), &log);
+  return absl::OkStatus();
+}
+
+absl::Status Router::Parts::OpenAudit(AuditLogOptions options, std::unique_ptr<AuditLog>* opened) {
+  options.dir = settings.pending_dir;
+  options.on_error = [this](const AuditEvent& event, const absl::Status& why) {
     log.RepeatingEvent(LogLevel::kError, "AUDIT_LOG_ERROR",
                        "an event could not be written into the audit log",
                        {{"actor", event.actor},
@@ -230,14 +243,13 @@ absl::Status Router::Parts::OpenState() {
                         {"detail", event.detail},
                         {"reason", why.message()}});
   };
-  absl::StatusOr<std::unique_ptr<AuditLog>> opened_audit =
-      AuditLog::Open(audit_options, clock, [this](absl::string_view what) {
+  absl::StatusOr<std::unique_ptr<AuditLog>> log_opened =
+      AuditLog::Open(options, clock, [this](absl::string_view what) {
         log.Event(LogLevel::kWarn, "AUDIT_LOG_DAMAGED", "a part of the audit log was passed over",
                   {{"reason", what}});
       });
-  if (!opened_audit.ok()) return opened_audit.status();
-  audit = *std::move(opened_audit);
-  fail_open = std::make_unique<FailOpenSwitch>(mode.get(), audit.get(), &log);
+  if (!log_opened.ok()) return log_opened.status();
+  *opened = *std::move(log_opened);
   return absl::OkStatus();
 }
 
@@ -335,6 +347,7 @@ absl::Status Router::Parts::ServeGrpc() {
   admin.dead_letters = dead_letters.get();
   admin.fail_open = fail_open.get();
   admin.audit = audit.get();
+  admin.denials = denials.get();
   admin.access = security->access();
   admin.calls = &admin_calls;
   admin.status = status.get();

@@ -38,8 +38,8 @@ std::unique_ptr<Reloadable<AccessRules>> MakeRules(const AccessFiles& files) {
 
 absl::StatusOr<std::unique_ptr<Security>> Security::Open(const Options& options, Clock* clock,
                                                          Logger* log, Metrics* metrics,
-                                                         AuditLog* audit) {
-  auto security = absl::WrapUnique(new Security(options, clock, log, metrics, audit));
+                                                         AuditLog* audit, AuditLog* denials) {
+  auto security = absl::WrapUnique(new Security(options, clock, log, metrics, audit, denials));
   absl::Status status;
   if (security->tls_ != nullptr) status.Update(security->tls_->Load());
   if (security->rules_ != nullptr) status.Update(security->rules_->Load());
@@ -48,8 +48,8 @@ absl::StatusOr<std::unique_ptr<Security>> Security::Open(const Options& options,
 }
 
 Security::Security(const Options& options, Clock* clock, Logger* log, Metrics* metrics,
-                   AuditLog* audit)
-    : log_(log), metrics_(metrics), audit_(audit), denials_(clock, log, metrics, audit) {
+                   AuditLog* audit, AuditLog* denials)
+    : log_(log), metrics_(metrics), audit_(audit), denials_(clock, log, metrics, denials) {
   if (!options.access_files.access_file.empty()) {
     rules_ = MakeRules(options.access_files);
     access_ =

@@ -34,10 +34,11 @@ class Security {
     AccessFiles access_files;  // Without an access file: no access control.
   };
 
-  // INVALID_ARGUMENT for files that cannot be used.
+  // INVALID_ARGUMENT for files that cannot be used. Denials have an audit log of their own: they
+  // come as often as callers like, and must not push anything else out.
   static absl::StatusOr<std::unique_ptr<Security>> Open(const Options& options, Clock* clock,
                                                         Logger* log, Metrics* metrics,
-                                                        AuditLog* audit);
+                                                        AuditLog* audit, AuditLog* denials);
 
   // For the server's ports. This object must outlive the server.
   const std::shared_ptr<grpc::ServerCredentials>& grpc_credentials() const {
@@ -71,7 +72,8 @@ class Security {
   absl::StatusOr<std::function<void()>> Read();
 
  private:
-  Security(const Options& options, Clock* clock, Logger* log, Metrics* metrics, AuditLog* audit);
+  Security(const Options& options, Clock* clock, Logger* log, Metrics* metrics, AuditLog* audit,
+           AuditLog* denials);
 
   using Certificates = Reloadable<TlsMaterial>;
   using Rules = Reloadable<AccessRules>;

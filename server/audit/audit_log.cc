@@ -1,6 +1,7 @@
 #include "server/audit/audit_log.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,8 +11,6 @@
 
 namespace router {
 namespace {
-
-constexpr char kFileName[] = "audit.log";
 
 absl::Status IoError(const absl::Status& status) { return error::StateIoError(status.message()); }
 
@@ -78,7 +77,7 @@ absl::StatusOr<std::unique_ptr<AuditLog>> AuditLog::Open(const AuditLogOptions& 
 
 AuditLog::AuditLog(const AuditLogOptions& options, Clock* clock)
     : options_(options),
-      path_(absl::StrCat(options.dir, "/", kFileName)),
+      path_(absl::StrCat(options.dir, "/", options.file_name)),
       rotated_path_(absl::StrCat(path_, ".1")),
       next_path_(absl::StrCat(path_, ".new")),
       clock_(clock) {}
@@ -218,6 +217,7 @@ std::string AuditLog::NextId(absl::Time now) {
   // The time, so that ids go on growing also where the files of earlier runs are gone.
   const auto micros = static_cast<uint64_t>(std::max<int64_t>(absl::ToUnixMicros(now), 0));
   last_id_ = std::max(last_id_ + 1, micros);
+  if ((last_id_ % 2 == 1) != options_.has_odd_ids) ++last_id_;
   return MakeAuditId(last_id_);
 }
 
@@ -235,6 +235,26 @@ void AuditLog::Remember(AuditEvent event) {
   }
   newest_bytes_ += bytes;
   newest_.push_back(std::make_shared<const AuditEvent>(std::move(event)));
+}
+
+absl::StatusOr<AuditPage> ListBoth(const AuditLog& one, const AuditLog& other, size_t page_size,
+                                   absl::string_view before_id,
+                                   absl::FunctionRef<bool(const AuditEvent&)> matches) {
+  absl::StatusOr<AuditPage> page = one.List(page_size, before_id, matches);
+  if (!page.ok()) return page;
+  absl::StatusOr<AuditPage> more = other.List(page_size, before_id, matches);
+  if (!more.ok()) return more;
+  std::vector<AuditEvent>& events = page->events;
+  events.insert(events.end(), std::make_move_iterator(more->events.begin()),
+                std::make_move_iterator(more->events.end()));
+  std::sort(events.begin(), events.end(),
+            [](const AuditEvent& a, const AuditEvent& b) { return a.id > b.id; });
+  const size_t size = std::min(events.size(), std::max<size_t>(page_size, 1));
+  const bool has_more =
+      events.size() > size || !page->next_before_id.empty() || !more->next_before_id.empty();
+  events.resize(size);
+  page->next_before_id = has_more ? events.back().id : "";
+  return page;
 }
 
 }  // namespace router

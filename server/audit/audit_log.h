@@ -27,7 +27,9 @@ struct AuditLogOptions {
   // Told, with no lock held, of every event that could not be written, and why.
   using ErrorReporter = std::function<void(const AuditEvent& event, const absl::Status& why)>;
 
-  std::string dir;  // Created if need be. Holds `audit.log` and, after a rotation, `audit.log.1`.
+  std::string dir;                      // Created if need be.
+  std::string file_name = "audit.log";  // After a rotation there is `audit.log.1`, too.
+  bool has_odd_ids = false;  // Otherwise even ones: two logs that are listed together share none.
   int64_t file_bytes_max = int64_t{16} << 20;  // Before the file becomes `audit.log.1`, which goes.
   size_t memory_events_max = 10000;            // The newest, kept for listing without the disk.
   int64_t memory_bytes_max = int64_t{8} << 20;
@@ -95,6 +97,11 @@ class AuditLog {
   int64_t newest_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   bool has_older_ ABSL_GUARDED_BY(mutex_) = false;  // The files hold more.
 };
+
+// As AuditLog::List, over the events of both logs. One has odd ids and one even ones.
+absl::StatusOr<AuditPage> ListBoth(const AuditLog& one, const AuditLog& other, size_t page_size,
+                                   absl::string_view before_id,
+                                   absl::FunctionRef<bool(const AuditEvent&)> matches);
 
 }  // namespace router
 

@@ -358,8 +358,8 @@ grpc::Status AdminService::ListAuditEvents(grpc::ServerContext* context,
       ParsePageToken(request->page_token(), request->filter());
   if (!before_id.ok()) return ToGrpcStatus(before_id.status());
   const absl::StatusOr<AuditPage> page =
-      parts_.audit->List(static_cast<size_t>(*size), *before_id,
-                         [&](const AuditEvent& event) { return AuditMatches(*filter, event); });
+      ListBoth(*parts_.audit, *parts_.denials, static_cast<size_t>(*size), *before_id,
+               [&](const AuditEvent& event) { return AuditMatches(*filter, event); });
   if (!page.ok()) return ToGrpcStatus(page.status());
   for (const AuditEvent& event : page->events) ToProto(event, response->add_events());
   if (!page->next_before_id.empty()) {

@@ -42,6 +42,7 @@ class AdminService final : public v1::AdminService::Service {
     DeadLetters* dead_letters = nullptr;
     FailOpenSwitch* fail_open = nullptr;
     AuditLog* audit = nullptr;
+    const AuditLog* denials = nullptr;
     AccessControl* access = nullptr;  // May stay null: no access control.
     AdminCalls* calls = nullptr;
     const StatusReporter* status = nullptr;

@@ -226,7 +226,7 @@ class RoleTest(SecureRouterTestCase):
             self.assertIsNotNone(self.error_of(
                 viewer.PauseDelivery, admin_pb2.PauseDeliveryRequest(reason="test")))
         self.assertEqual(self.router.terminate(), 0)
-        with open(os.path.join(self.router.settings["pending_dir"], "audit.log"),
+        with open(os.path.join(self.router.settings["pending_dir"], "denials.log"),
                   encoding="utf-8") as f:
             told, rest = [e for e in map(json.loads, f) if e["method"] == "PauseDelivery"]
         self.assertNotIn("times", told["detail"])

@@ -288,6 +288,57 @@ TEST_F(AuditLogTest, FolderThatCannotBeMadeIsAnError) {
   EXPECT_EQ(error::ReasonOf(log.status()), "STATE_IO_ERROR") << log.status();
 }
 
+TEST_F(AuditLogTest, TwoLogsAreListedAsOneByTime) {
+  Open();
+  AuditLogOptions others = options_;
+  others.file_name = "others.log";
+  others.has_odd_ids = true;
+  const auto other = *AuditLog::Open(others, &clock_, [](absl::string_view) {});
+  for (int i = 1; i <= 20; ++i) {
+    // Where the clock stands, and where it does not.
+    if (i > 10) clock_.Advance(absl::Milliseconds(1));
+    if (i % 3 != 0) {
+      Record(absl::StrCat(i));
+      continue;
+    }
+    AuditEvent event;
+    event.reason = absl::StrCat(i);
+    ASSERT_TRUE(other->Record(std::move(event)).ok());
+  }
+  for (const size_t page_size : {1, 2, 3, 7, 19, 20, 21}) {
+    std::vector<AuditEvent> events;
+    std::string before_id;
+    do {
+      const auto page = ListBoth(*log_, *other, page_size, before_id,
+                                 [](const AuditEvent& event) { return event.reason != "7"; });
+      ASSERT_TRUE(page.ok()) << page.status();
+      EXPECT_LE(page->events.size(), page_size);
+      events.insert(events.end(), page->events.begin(), page->events.end());
+      before_id = page->next_before_id;
+    } while (!before_id.empty());
+    ASSERT_EQ(events.size(), 19u) << page_size;
+    for (size_t i = 1; i < events.size(); ++i) {
+      EXPECT_LT(events[i].id, events[i - 1].id);
+      EXPECT_LE(events[i].time, events[i - 1].time);
+    }
+  }
+}
+
+TEST_F(AuditLogTest, FloodOfOneLogLeavesTheOtherAlone) {
+  options_.file_bytes_max = 2000;
+  Open();
+  Record("a change");
+  AuditLogOptions others = options_;
+  others.file_name = "others.log";
+  others.has_odd_ids = true;
+  const auto other = *AuditLog::Open(others, &clock_, [](absl::string_view) {});
+  for (int i = 0; i < 200; ++i) ASSERT_TRUE(other->Record(AuditEvent()).ok());
+  const auto page = ListBoth(*log_, *other, 10, "",
+                             [](const AuditEvent& event) { return !event.reason.empty(); });
+  ASSERT_EQ(page->events.size(), 1u);
+  EXPECT_EQ(page->events[0].reason, "a change");
+}
+
 TEST_F(AuditLogTest, TextsAreCutAndMadeUtf8) {
   Open();
   Record(std::string(100000, 'x'));
