@@ -1,6 +1,5 @@
 #include "server/services/publish_call.h"
 
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -20,6 +19,7 @@
 #include "server/services/completion_tag.h"
 #include "server/services/publish_request.h"
 #include "server/services/publish_trace.h"
+#include "server/validation/validation.h"
 
 namespace router {
 namespace {
@@ -268,10 +268,8 @@ std::shared_ptr<ClientLimits::Client> FindClient(const PublisherContext& context
 void MakeOperations(PublisherContext* context, absl::Span<const v1::Message* const> messages,
                     const PublishOrigin& origin, OperationStorage* storage, PublishBatch* batch) {
   if (origin.trace != nullptr) storage->trace_headers = origin.trace->headers();
-  int64_t bytes_max = context->transport->max_payload_bytes();
-  if (const int64_t max = context->options.message_bytes_max; max > 0) {
-    bytes_max = std::min(bytes_max, max);
-  }
+  const int64_t bytes_max =
+      MaxPayloadBytes(context->transport->max_payload_bytes(), context->options.message_bytes_max);
   FillOperations(messages, bytes_max, context->clock->WallNow(), &context->ids, storage, batch);
   if (origin.caller.has_value()) {
     context->access->RejectSubjects(*origin.caller, origin.rule->method, batch);
