@@ -59,6 +59,7 @@ constexpr char kFaultInjectionServiceName[] = "router.v1.FaultInjectionService";
 constexpr absl::Duration kTickInterval = absl::Milliseconds(20);
 constexpr int kTicksPerWake = 50;
 constexpr int kTicksPerSweep = 5;
+constexpr absl::Duration kWatchInterval = absl::Seconds(1);
 // Answers that are ready still have to get out after the last message is settled.
 constexpr absl::Duration kFlushTimeout = absl::Seconds(1);
 // And the spans that have not been exported.
@@ -104,6 +105,7 @@ struct Router::Parts {
   absl::Status ServeGrpc();
   absl::Status ServeHttp();
   void Tick();
+  void WatchFiles();
   std::vector<std::string> ReadinessProblems() const;
   void SetServing(bool serving);
   void Stop();
@@ -149,6 +151,7 @@ struct Router::Parts {
   bool served = false;
   absl::Notification stopping;
   std::thread ticker;
+  std::thread file_watcher;
 };
 
 absl::Status Router::Parts::OpenSecurity() {
@@ -299,6 +302,7 @@ absl::Status Router::Parts::Serve() {
   publisher_service->Start();
   connections->Start(acceptor.get(), publisher_service->queue());
   ticker = std::thread(&Parts::Tick, this);
+  file_watcher = std::thread(&Parts::WatchFiles, this);
   SetServing(true);
   // Last, so that a router that says it is ready answers calls.
   if (absl::Status served = ServeHttp(); !served.ok()) return served;
@@ -398,9 +402,13 @@ void Router::Parts::Tick() {
     if (tick % kTicksPerWake == 0) drainer->OnDeliverable();
     if (tick % kTicksPerSweep == 0) limits.Sweep();
     fail_open->Tick();
-    if (tick % kTicksPerWake == 0) security->Poll();
     SetServing(ReadinessProblems().empty());
   }
+}
+
+// On a thread of its own, which waits for the disk as long as it takes.
+void Router::Parts::WatchFiles() {
+  while (!WaitSteadily(stopping, kWatchInterval)) security->Poll();
 }
 
 std::vector<std::string> Router::Parts::ReadinessProblems() const {
@@ -448,6 +456,7 @@ void Router::Parts::Stop() {
     publisher_service->Shutdown();
     grpc_server->Wait();
   }
+  if (file_watcher.joinable()) file_watcher.join();
   if (security != nullptr) security->Close();
   if (connections != nullptr) connections->Stop();
   if (exporter != nullptr) exporter->Stop(kExportTimeout);

@@ -15,7 +15,7 @@ constexpr char kOthers[] = "(others)";
 
 void DenialLog::Add(const Denial& denial) {
   const std::string reason = error::ReasonOf(denial.error);
-  Count(denial.error, denial.count);
+  Count(denial, reason);
   LogOne(denial, reason);
   if (denial.identity.empty()) return;
   absl::MutexLock lock(&mutex_);
@@ -31,14 +31,13 @@ void DenialLog::Add(const Denial& denial) {
   entry.count += denial.count;
 }
 
-void DenialLog::Count(const absl::Status& error, int64_t count) {
-  const std::string reason = error::ReasonOf(error);
+void DenialLog::Count(const Denial& denial, const std::string& reason) {
   AccessDeniedCounters& counters = metrics_->access_denied;
-  Counter& counter = absl::IsUnauthenticated(error)     ? counters.unauthenticated
-                     : reason == "SUBJECT_NOT_ALLOWED"  ? counters.subject
-                     : reason == "PAYLOADS_NOT_ALLOWED" ? counters.payloads
-                                                        : counters.method;
-  counter.Increment(count);
+  Counter& counter = absl::IsUnauthenticated(denial.error) ? counters.unauthenticated
+                     : reason == "SUBJECT_NOT_ALLOWED"     ? counters.subject
+                     : reason == "PAYLOADS_NOT_ALLOWED"    ? counters.payloads
+                                                           : counters.method;
+  counter.Increment(denial.count);
 }
 
 void DenialLog::LogOne(const Denial& denial, const std::string& reason) {

@@ -62,7 +62,7 @@ class DenialLog {
 
   // What is due at `until`.
   void Flush(SteadyTime until) ABSL_LOCKS_EXCLUDED(mutex_);
-  void Count(const absl::Status& error, int64_t count);
+  void Count(const Denial& denial, const std::string& reason);
   void LogOne(const Denial& denial, const std::string& reason);
   bool Write(const Entry& entry);
   void PutBack(const Key& key, const Entry& entry) ABSL_LOCKS_EXCLUDED(mutex_);

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,6 +12,7 @@
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
+#include "server/base/client_address.h"
 
 namespace router {
 namespace {
@@ -24,15 +24,6 @@ constexpr size_t kConnectionsPerHostMax = 16;
 constexpr size_t kLeavingMax = 16;
 // For a request with its headers, and for those of the answer.
 constexpr size_t kMemoryPerConnection = 8 * 1024;
-
-std::string HostOf(const sockaddr_storage& address) {
-  if (address.ss_family == AF_INET6) {
-    const in6_addr& v6 = reinterpret_cast<const sockaddr_in6*>(&address)->sin6_addr;
-    return std::string(reinterpret_cast<const char*>(&v6), sizeof(v6));
-  }
-  const in_addr& v4 = reinterpret_cast<const sockaddr_in*>(&address)->sin_addr;
-  return std::string(reinterpret_cast<const char*>(&v4), sizeof(v4));
-}
 
 absl::Status ListenError(const std::string& address, const absl::Status& status) {
   if (absl::IsAlreadyExists(status)) {
@@ -92,8 +83,8 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const Options& opt
   if (!status.ok()) return status;
   server->page_maker_ = std::thread(&HttpServer::MakePages, server.get());
   Listener::Handlers on;
-  on.on_connection = [self = server.get()](int fd, const sockaddr_storage&) {
-    self->Admit(fd);
+  on.on_connection = [self = server.get()](int fd, const sockaddr_storage& peer) {
+    self->Admit(fd, peer);
     return true;
   };
   server->listener_->Start(std::move(on));
@@ -170,16 +161,10 @@ void HttpServer::Stop() {
   MHD_stop_daemon(std::exchange(daemon_, nullptr));
 }
 
-void HttpServer::Admit(int fd) {
-  sockaddr_storage address = {};
-  socklen_t size = sizeof(address);
-  if (getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-    close(fd);  // It has left already.
-    return;
-  }
+void HttpServer::Admit(int fd, const sockaddr_storage& peer) {
   Connection connection;
   connection.fd = fd;
-  connection.host = HostOf(address);
+  connection.host = ClientAddress(peer);
   {
     const auto has_room = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       return stopping_ || connections_.size() < kConnectionsMax + kLeavingMax;

@@ -90,7 +90,7 @@ class HttpServer {
   absl::Status RefreshCredentials() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // On the listener's thread.
-  void Admit(int fd);
+  void Admit(int fd, const sockaddr_storage& peer);
   void MakeRoom(const std::string& host) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Cut(Connection* connection) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Forget(uint64_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
