@@ -179,7 +179,8 @@ void HttpServer::Admit(int fd, const sockaddr_storage& peer) {
     connection.number = ++last_number_;
     connections_.push_back(connection);
   }
-  if (MHD_add_connection(daemon_, fd, reinterpret_cast<sockaddr*>(&address), size) != MHD_YES) {
+  if (MHD_add_connection(daemon_, fd, reinterpret_cast<const sockaddr*>(&peer), sizeof(peer)) !=
+      MHD_YES) {
     absl::MutexLock lock(&mutex_);
     Forget(connection.number);
   }
