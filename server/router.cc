@@ -5,14 +5,9 @@
 #include <utility>
 #include <vector>
 
-#include <grpcpp/server_builder.h>
-
 #include "absl/base/thread_annotations.h"
-#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "google/protobuf/message.h"
-#include "grpc/health/v1/health.pb.h"
 #include "server/audit/audit_log.h"
 #include "server/base/build_commit.h"
 #include "server/base/clock.h"
@@ -23,9 +18,9 @@
 #include "server/failpoints/failpoint_queue.h"
 #include "server/failpoints/failpoint_transport.h"
 #include "server/failpoints/failpoints.h"
+#include "server/grpc_server.h"
 #include "server/http/http_server.h"
 #include "server/limits/client_limits.h"
-#include "server/listener/grpc_connections.h"
 #include "server/log/logger.h"
 #include "server/metrics/metrics.h"
 #include "server/mode/fail_open_switch.h"
@@ -35,13 +30,7 @@
 #include "server/reload/config_reloader.h"
 #include "server/security.h"
 #include "server/services/admin_calls.h"
-#include "server/services/admin_service.h"
 #include "server/services/dead_letters.h"
-#include "server/services/fault_injection_service.h"
-#include "server/services/health_service.h"
-#include "server/services/method_metrics.h"
-#include "server/services/publisher_service.h"
-#include "server/services/reflection_service.h"
 #include "server/status/router_status.h"
 #include "server/telemetry/telemetry.h"
 #include "server/tracing/http_post.h"
@@ -52,26 +41,12 @@
 namespace router {
 namespace {
 
-constexpr char kPublisherServiceName[] = "router.v1.PublisherService";
-constexpr char kAdminServiceName[] = "router.v1.AdminService";
-constexpr char kFaultInjectionServiceName[] = "router.v1.FaultInjectionService";
-
 constexpr absl::Duration kTickInterval = absl::Milliseconds(20);
 constexpr int kTicksPerWake = 50;
 constexpr int kTicksPerSweep = 5;
 constexpr absl::Duration kWatchInterval = absl::Seconds(1);
-// Answers that are ready still have to get out after the last message is settled.
-constexpr absl::Duration kFlushTimeout = absl::Seconds(1);
-// And the spans that have not been exported.
+// For the spans that have not been exported, when the router stops.
 constexpr absl::Duration kExportTimeout = absl::Seconds(1);
-
-std::vector<std::string> ServiceNames(const Settings& settings) {
-  std::vector<std::string> names = {kPublisherServiceName, kAdminServiceName,
-                                    "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
-                                    "grpc.reflection.v1alpha.ServerReflection"};
-  if (settings.enable_fault_injection) names.push_back(kFaultInjectionServiceName);
-  return names;
-}
 
 }  // namespace
 
@@ -140,14 +115,7 @@ struct Router::Parts {
   std::unique_ptr<DeadLetters> dead_letters;
   std::unique_ptr<StatusReporter> status;
   std::unique_ptr<HttpServer> http;
-  HealthService health_service;
-  std::unique_ptr<PublisherService> publisher_service;
-  std::unique_ptr<AdminService> admin_service;
-  std::unique_ptr<FaultInjectionService> fault_injection_service;
-  std::unique_ptr<ReflectionService> reflection_service;
-  std::unique_ptr<grpc::Server> grpc_server;
-  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor;
-  std::unique_ptr<GrpcConnections> connections;  // Hands over to `acceptor`.
+  std::unique_ptr<GrpcServer> grpc_server;
   bool served = false;
   absl::Notification stopping;
   std::thread ticker;
@@ -282,7 +250,7 @@ absl::Status Router::Parts::OpenDelivery() {
       absl::MutexLock lock(&limits_in_force_mutex);
       gauges.limits = limits_in_force;
     }
-    gauges.grpc_connections = connections == nullptr ? 0 : connections->count();
+    gauges.grpc_connections = grpc_server == nullptr ? 0 : grpc_server->connection_count();
     gauges.tls_certificate_expire_time = security->certificate_expire_time();
     gauges.tls_certificate_stale = security->certificate_is_stale();
     gauges.access_rules_stale = security->rules_are_stale();
@@ -297,10 +265,6 @@ absl::Status Router::Parts::Serve() {
   if (absl::Status started = dispatcher->Start(drainer.get()); !started.ok()) return started;
   drainer->Start();
   if (absl::Status served = ServeGrpc(); !served.ok()) return served;
-  health_service.Start(publisher_service->queue());
-  reflection_service->Start(publisher_service->queue());
-  publisher_service->Start();
-  connections->Start(acceptor.get(), publisher_service->queue());
   ticker = std::thread(&Parts::Tick, this);
   file_watcher = std::thread(&Parts::WatchFiles, this);
   SetServing(true);
@@ -309,7 +273,7 @@ absl::Status Router::Parts::Serve() {
   served = true;
   log.Event(LogLevel::kInfo, "ROUTER_STARTED", "the router is serving",
             {{"version", kRouterVersion},
-             {"grpc_port", connections->port()},
+             {"grpc_port", grpc_server->port()},
              {"http_port", http->port()},
              {"transport", settings.transport},
              {"pending_count", dispatcher->GetLedger().queued_count}});
@@ -338,60 +302,34 @@ absl::Status Router::Parts::ServeHttp() {
 }
 
 absl::Status Router::Parts::ServeGrpc() {
-  publisher_service = std::make_unique<PublisherService>(PublisherServiceOptionsOf(settings), clock,
-                                                         dispatcher.get(), transport.get(), &limits,
-                                                         security->access(), &metrics, spans.get());
-  AdminService::Parts admin;
-  admin.constants = StatusConstantsOf(settings);
-  admin.clock = clock;
-  admin.transport = transport.get();
-  admin.dispatcher = dispatcher.get();
-  admin.drainer = drainer.get();
-  admin.queue = queue.get();
-  admin.dead_letters = dead_letters.get();
-  admin.fail_open = fail_open.get();
-  admin.audit = audit.get();
-  admin.denials = denials.get();
-  admin.access = security->access();
-  admin.calls = &admin_calls;
-  admin.status = status.get();
-  admin.reloader = reloader.get();
-  admin_service = std::make_unique<AdminService>(std::move(admin));
-  // Keeps the descriptor of the health service in the program, for reflection.
-  google::protobuf::LinkMessageReflection<grpc::health::v1::HealthCheckRequest>();
-  reflection_service =
-      std::make_unique<ReflectionService>(ServiceNames(settings), security->access());
-
-  grpc::ServerBuilder builder;
-  ApplyGrpcLimits(settings, &builder);
-  acceptor = builder.experimental().AddExternalConnectionAcceptor(
-      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
-      security->grpc_credentials());
-  publisher_service->Register(&builder);
-  health_service.Register(&builder);
-  reflection_service->Register(&builder);
-  builder.RegisterService(admin_service.get());
-  if (settings.enable_fault_injection) {
-    fault_injection_service = std::make_unique<FaultInjectionService>(
-        &faults, security->access(), &admin_calls, audit.get(), &log);
-    builder.RegisterService(fault_injection_service.get());
-  }
-  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
-  const std::vector<std::string> synchronous = {kAdminServiceName, kFaultInjectionServiceName};
-  interceptors.push_back(std::make_unique<MethodMetricsFactory>(synchronous, clock, &metrics));
-  interceptors.push_back(std::make_unique<AdminCallsFactory>(synchronous, &admin_calls));
-  builder.experimental().SetInterceptorCreators(std::move(interceptors));
-  absl::StatusOr<std::unique_ptr<GrpcConnections>> opened =
-      GrpcConnections::Open(GrpcConnectionsOptionsOf(settings), clock, &log, &metrics);
-  if (!opened.ok()) {
-    return absl::Status(
-        opened.status().code(),
-        absl::StrCat("cannot listen for gRPC at ", settings.grpc_listen, ": ",
-                     opened.status().message(), "; choose another address with --grpc_listen"));
-  }
-  connections = *std::move(opened);
-  grpc_server = builder.BuildAndStart();
-  if (grpc_server == nullptr) return absl::InternalError("the gRPC server does not start");
+  GrpcServer::Parts parts;
+  parts.settings = &settings;
+  parts.clock = clock;
+  parts.log = &log;
+  parts.metrics = &metrics;
+  parts.spans = spans.get();
+  parts.security = security.get();
+  parts.dispatcher = dispatcher.get();
+  parts.transport = transport.get();
+  parts.limits = &limits;
+  parts.faults = settings.enable_fault_injection ? &faults : nullptr;
+  parts.admin.constants = StatusConstantsOf(settings);
+  parts.admin.clock = clock;
+  parts.admin.transport = transport.get();
+  parts.admin.dispatcher = dispatcher.get();
+  parts.admin.drainer = drainer.get();
+  parts.admin.queue = queue.get();
+  parts.admin.dead_letters = dead_letters.get();
+  parts.admin.fail_open = fail_open.get();
+  parts.admin.audit = audit.get();
+  parts.admin.denials = denials.get();
+  parts.admin.access = security->access();
+  parts.admin.calls = &admin_calls;
+  parts.admin.status = status.get();
+  parts.admin.reloader = reloader.get();
+  absl::StatusOr<std::unique_ptr<GrpcServer>> started = GrpcServer::Start(std::move(parts));
+  if (!started.ok()) return started.status();
+  grpc_server = *std::move(started);
   return absl::OkStatus();
 }
 
@@ -413,23 +351,15 @@ void Router::Parts::WatchFiles() {
 
 std::vector<std::string> Router::Parts::ReadinessProblems() const {
   std::vector<std::string> problems = status->ReadinessProblems();
-  if (!connections->is_listening()) {
+  if (!grpc_server->is_listening()) {
     problems.push_back("the gRPC port is not listened at; see the event GRPC_LISTENER_DEAD");
   }
   return problems;
 }
 
-// Liveness is served by the process being there. Readiness does not fail because the broker is
-// away: queueing is what the router is for.
+// Readiness does not fail because the broker is away: queueing is what the router is for.
 void Router::Parts::SetServing(bool serving) {
-  health_service.SetServing("liveness", true);
-  health_service.SetServing("spool", serving && !queue->GetStats().damage.any());
-  for (const char* name : {"", "readiness", kPublisherServiceName, kAdminServiceName}) {
-    health_service.SetServing(name, serving);
-  }
-  if (settings.enable_fault_injection) {
-    health_service.SetServing(kFaultInjectionServiceName, serving);
-  }
+  grpc_server->SetServing(serving, serving && !queue->GetStats().damage.any());
 }
 
 void Router::Parts::Stop() {
@@ -440,7 +370,7 @@ void Router::Parts::Stop() {
   if (grpc_server != nullptr) SetServing(false);
   if (dispatcher != nullptr) dispatcher->StopAccepting();
   limits.Stop();
-  if (admin_service != nullptr) admin_service->Stop();
+  if (grpc_server != nullptr) grpc_server->StopWatches();
   // Everything in hand gets its answer: confirmed by the transport, or from the queue.
   if (drainer != nullptr) drainer->Stop();
   if (transport != nullptr) {
@@ -449,16 +379,9 @@ void Router::Parts::Stop() {
   }
   if (drainer != nullptr) drainer->SettleRest();
   if (queue != nullptr) queue->Close();
-  if (connections != nullptr) connections->StopAccepting();
-  if (grpc_server != nullptr) {
-    health_service.Stop();
-    grpc_server->Shutdown(absl::ToChronoTime(clock->WallNow() + kFlushTimeout));
-    publisher_service->Shutdown();
-    grpc_server->Wait();
-  }
+  if (grpc_server != nullptr) grpc_server->Shutdown();
   if (file_watcher.joinable()) file_watcher.join();
   if (security != nullptr) security->Close();
-  if (connections != nullptr) connections->Stop();
   if (exporter != nullptr) exporter->Stop(kExportTimeout);
   if (http != nullptr) http->Stop();
   metrics.SetGaugeProvider(nullptr);
@@ -494,7 +417,7 @@ void Router::Reload() {
   parts_->reloader->Reload({"router", "SIGHUP", "", false}).status().IgnoreError();
 }
 
-int Router::grpc_port() const { return parts_->connections->port(); }
+int Router::grpc_port() const { return parts_->grpc_server->port(); }
 
 int Router::http_port() const { return parts_->http->port(); }
 

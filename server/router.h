@@ -5,8 +5,6 @@
 #include <memory>
 #include <thread>
 
-#include <grpcpp/server.h>
-
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/notification.h"

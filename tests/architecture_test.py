@@ -19,7 +19,7 @@ ONLY_IN = [
     (r"curl/.*", r"server/tracing/http_post\.cc"),
     (r"yaml-cpp/.*", r"server/config/.*|server/access/.*|clients/.*"),
     (r"grpcpp/.*|grpc/.*|.*\.grpc\.pb\.h",
-     r"server/services/.*|server/errors/status_conversion\..*|server/router\..*|server/options\..*|server/main\.cc|"
+     r"server/services/.*|server/errors/status_conversion\..*|server/grpc_server\..*|server/options\..*|server/main\.cc|"
      r"server/security\..*|server/tls/grpc_.*|server/listener/(grpc_connections|channelz)\..*|"
      r"clients/.*|bazel/tsan/.*"),
 ]
