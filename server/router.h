@@ -3,11 +3,9 @@
 
 #include <functional>
 #include <memory>
-#include <thread>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/notification.h"
 #include "server/config/config.h"
 
 namespace router {
