@@ -1,6 +1,6 @@
 """Hostile clients, each in a process of its own: see attackers.py.
 
-    attack.py KIND PORT [--source ADDRESS] [--subject SUBJECT]
+    attack.py KIND PORT [--source ADDRESS] [--subject SUBJECT] [--tls]
 
 It says "begun" on standard output as soon as it is at work, and goes on until its standard input
 ends. A flood connects again whenever the router has closed its connection. At the end there is a
@@ -16,6 +16,7 @@ import os
 import resource
 import select
 import socket
+import ssl
 import sys
 import threading
 
@@ -111,14 +112,15 @@ FLOODS = {
 
 
 class Flood:
-    """Sends pieces as fast as they are taken, over one connection after the other: the same ones over
-    each, made once, so that the attacker takes little of the CPU."""
+    """Sends pieces as fast as they are taken, over one connection after the other: the same ones
+    over each, made once, so that the attacker takes little of the CPU. `tls`: None for none."""
 
-    def __init__(self, pieces, address, source, stop):
+    def __init__(self, pieces, address, source, tls, stop):
         self.made = []
         self.to_be_made = pieces
         self.address = address
         self.source = source
+        self.tls = tls
         self.stop = stop
         self.connections = 0
         self.closed = 0
@@ -128,12 +130,16 @@ class Flood:
         print("begun", flush=True)
         while not self.stop.is_set():
             try:
-                with socket.create_connection(self.address, 1, self.source) as connection:
+                with self._connect() as connection:
                     self.connections += 1
                     self._send(connection)
             except OSError:
                 self.closed += 1
                 self.stop.wait(0.001)
+
+    def _connect(self):
+        connection = socket.create_connection(self.address, 1, self.source)
+        return connection if self.tls is None else self.tls.wrap_socket(connection)
 
     def _send(self, connection):
         connection.setblocking(False)
@@ -141,16 +147,17 @@ class Flood:
         pieces = self._pieces()
         while not self.stop.is_set():
             readable, writable, _ = select.select([connection], [connection], [], 0.1)
-            # What the router says is thrown away.
-            if readable and not connection.recv(1 << 20):
-                self.closed += 1
-                return
-            if writable:
-                if not rest:
-                    rest = memoryview(next(pieces))
-                sent = connection.send(rest)
-                self.bytes += sent
-                rest = rest[sent:]
+            with contextlib.suppress(ssl.SSLWantReadError):
+                # What the router says is thrown away.
+                if readable and not connection.recv(1 << 20):
+                    self.closed += 1
+                    return
+            with contextlib.suppress(ssl.SSLWantWriteError):
+                if writable:
+                    rest = rest or memoryview(next(pieces))
+                    sent = connection.send(rest)
+                    self.bytes += sent
+                    rest = rest[sent:]
 
     def _pieces(self):
         for number in itertools.count():
@@ -275,6 +282,7 @@ def main():
     parser.add_argument("port", type=int)
     parser.add_argument("--source", default="127.0.0.1")
     parser.add_argument("--subject", default="test.stalled")
+    parser.add_argument("--tls", action="store_true")
     options = parser.parse_args()
     # A real one has a machine of its own: what it computes is not to take the good client's cores.
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
@@ -291,7 +299,11 @@ def main():
         with contextlib.suppress(OSError):  # That the router ends it is as good.
             incomplete_messages(address, source, stop)
     else:
-        flood = Flood(FLOODS[options.kind](), address, source, stop)
+        tls = None
+        if options.tls:
+            tls = ssl._create_unverified_context()
+            tls.set_alpn_protocols(["h2"])
+        flood = Flood(FLOODS[options.kind](), address, source, tls, stop)
         flood.run()
         print(json.dumps({"connections": flood.connections, "closed": flood.closed,
                           "bytes": flood.bytes}))

@@ -16,10 +16,10 @@ _PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "attack.py")
 class Attacker:
     """`report`: of a flood that has ended, what it prints."""
 
-    def __init__(self, kind, port, source, subject):
+    def __init__(self, kind, port, *options):
         self.report = {}
         self._process = subprocess.Popen(
-            [sys.executable, _PROGRAM, kind, str(port), "--source", source, "--subject", subject],
+            [sys.executable, _PROGRAM, kind, str(port), *options],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def wait_begun(self):
@@ -40,10 +40,11 @@ class Attacker:
 
 
 @contextlib.contextmanager
-def attack(kind, port, source=HOSTILE_ADDRESS, subject="test.stalled"):
-    """A hostile client that is at work until the end of the block: one of FLOODS, or another one that
-    attack.py has."""
-    attacker = Attacker(kind, port, source, subject)
+def attack(kind, port, source=HOSTILE_ADDRESS, subject="test.stalled", tls=False):
+    """A hostile client that is at work until the end of the block: one of FLOODS, which may speak
+    TLS, or another one that attack.py has."""
+    attacker = Attacker(kind, port, "--source", source, "--subject", subject,
+                        *(["--tls"] if tls else []))
     try:
         attacker.wait_begun()
         yield attacker
