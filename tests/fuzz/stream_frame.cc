@@ -1,14 +1,20 @@
-// The input as a frame of PublishStream, made into operations and answered. Each message is either
-// rejected with a reason or whole, and the answer can be read.
+// The input as a frame of PublishStream, counted, made into operations and answered. As many
+// messages are counted as are parsed, each is either rejected with a reason or whole, and the
+// answer can be read.
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/slice.h>
+
 #include "absl/time/time.h"
+#include "absl/types/optional.h"
 #include "router/v1/publisher.pb.h"
 #include "server/base/operation.h"
 #include "server/services/message_conversion.h"
+#include "server/services/publish_request.h"
 #include "server/services/stream_answers.h"
 #include "tests/fuzz/require.h"
 
@@ -16,6 +22,7 @@ namespace router {
 namespace {
 
 constexpr int64_t kMaxPayloadBytes = 1000;
+constexpr int64_t kMany = 1 << 30;
 
 class FrameBatch final : public PublishBatch {
  public:
@@ -39,8 +46,15 @@ void Check(Operation* operation) {
 }
 
 void Fuzz(const uint8_t* data, size_t size) {
+  // Two slices, so that fields go across them.
+  const grpc::Slice slices[] = {grpc::Slice(data, size / 2),
+                                grpc::Slice(data + size / 2, size - size / 2)};
+  grpc::ByteBuffer bytes(slices, 2);
+  const absl::optional<PublishRequestShape> shape = ShapeOf(&bytes, kMany, kMany);
+  if (!shape.has_value()) return;
   v1::PublishStreamRequest request;
-  if (!request.ParseFromArray(data, static_cast<int>(size))) return;
+  if (!Parse(&bytes, &request)) return;
+  Require(shape->messages == request.messages_size(), "as many messages as were counted");
   std::vector<const v1::Message*> messages;
   for (const v1::Message& message : request.messages()) messages.push_back(&message);
   FrameBatch batch(messages.size());
