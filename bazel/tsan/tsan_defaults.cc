@@ -5,8 +5,8 @@ extern "C" const char* __tsan_default_options() {
   return "detect_deadlocks=0";
 }
 
-// Debian's gRPC is compiled without ThreadSanitizer and hands memory from thread to thread by
-// atomics that ThreadSanitizer does not see. What it does with memory by way of malloc, free,
+// Debian's gRPC and OpenSSL are compiled without ThreadSanitizer and hand memory from thread to thread by
+// atomics that ThreadSanitizer does not see. What they do with memory by way of malloc, free,
 // memcpy and system calls is therefore not looked at; what our code does always is.
 extern "C" const char* __tsan_default_suppressions() {
   return "called_from_lib:libabsl_cord.so.20220623\n"
@@ -15,6 +15,7 @@ extern "C" const char* __tsan_default_suppressions() {
          "called_from_lib:libabsl_random_internal_pool_urbg.so.20220623\n"
          "called_from_lib:libabsl_status.so.20220623\n"
          "called_from_lib:libabsl_strings.so.20220623\n"
+         "called_from_lib:libcrypto.so.3\n"
          "called_from_lib:libgpr.so.29\n"
          "called_from_lib:libgrpc.so.29\n"
          "called_from_lib:libgrpc++.so.1.51\n"

@@ -13,6 +13,7 @@ from router.v1 import publisher_pb2
 
 from harness import contract
 from harness import jetstream
+from harness import sanitizers
 from harness.api import RouterError, error_of_call, error_of_status
 from harness.bad_input import (BAD_HEADERS, BAD_IDS, BAD_SUBJECTS, INJECTED_HEADER,
                                INJECTED_SUBJECT, RESERVED_SUBJECTS)
@@ -351,7 +352,7 @@ class BadInputTest(SecureRouterTestCase):
 
         def request(way):
             return [self.message(subject=f"test.{way}", payload=b"kept")]
-        api, deadline_s = self.router.api, 2
+        api, deadline_s = self.router.api, 2 * sanitizers.TIME
         answers = {
             "unary": lambda m: [api.Publish(publisher_pb2.PublishRequest(message=m[0]),
                                             deadline_s).result.outcome],

@@ -273,12 +273,14 @@ class DeadlineTest(CallsTestCase):
         rejected = 0
         for method, request in requests.items():
             with self.subTest(method):
-                # gRPC makes a millisecond of it, so most come as far as to be sent to the broker.
-                streams = {raw.call(_PUBLISHER + method, request.SerializeToString(),
-                                    ("grpc-timeout", "1n")) for _ in range(50)}
-                wait_until(lambda s=streams: s <= raw.ended(), "all are answered")
-                wait_until(lambda r=rejected: self.outcomes("rejected") > r,
-                           "the router has said so itself")
+                def is_said(method=method, body=request.SerializeToString(), before=rejected):
+                    # gRPC makes a millisecond of it, so most come as far as to be sent to the
+                    # broker.
+                    streams = {raw.call(_PUBLISHER + method, body, ("grpc-timeout", "1n"))
+                               for _ in range(50)}
+                    wait_until(lambda: streams <= raw.ended(), "all are answered")
+                    return self.outcomes("rejected") > before
+                wait_until(is_said, "the router says so itself", 30)
                 rejected = self.outcomes("rejected")
                 wait_until(lambda: self.status().in_flight == 0, "nothing is in flight")
                 self.assertEqual(self.pending(), [])

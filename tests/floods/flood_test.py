@@ -1,12 +1,12 @@
 """Hostile clients against a real router: their connections are ended, and a good client goes on."""
 
-import os
 import time
 import unittest
 from statistics import median
 
 from attackers import FLOODS, HOSTILE_ADDRESS, attack
 from harness import oracle as outcomes
+from harness import sanitizers
 from harness.api import STORED
 from harness.caller import Caller
 from harness.fixture import RouterTestCase
@@ -14,13 +14,9 @@ from harness.waiting import wait_until
 from secure_router import SecureRouterTestCase
 
 # The most that one flood makes the router grow to; what it takes is measured by ./bench.
-RESIDENT_BYTES_MAX = 512 << 20
-PAUSE_MAX_S = 2
-INCOMPLETE_BYTES_MAX = 200 << 20
-if os.environ.get("TEST_IS_SANITIZED"):  # Several times as large and as slow.
-    RESIDENT_BYTES_MAX *= 8
-    PAUSE_MAX_S = 20
-    INCOMPLETE_BYTES_MAX *= 2
+RESIDENT_BYTES_MAX = (512 << 20) * sanitizers.MEMORY
+INCOMPLETE_BYTES_MAX = (200 << 20) * sanitizers.MEMORY
+PAUSE_MAX_S = 4 * sanitizers.TIME
 MEASURED_S = 1.5
 # Attackers have what CPU time is left, which may be little for a while.
 ATTACK_S = 120
@@ -124,7 +120,8 @@ class FloodTest(FloodMeasures, RouterTestCase):
         before = self.router.resident_bytes()
         with attack(kind, self.router.grpc_port):
             def are_refused():
-                self.assertLess(self.router.resident_bytes() - before, bytes_max)
+                self.assertLess(self.router.resident_bytes() - before,
+                                bytes_max * sanitizers.MEMORY)
                 return self.router.metric("router_grpc_server_handled_total",
                                           grpc_service="router.v1.PublisherService",
                                           grpc_method=method, grpc_code=refusal) >= calls

@@ -4,6 +4,7 @@ import datetime
 import os
 import time
 
+from harness import sanitizers
 from harness.fake_servers import InfoThenSilence, SilentServer
 from harness.waiting import wait_until
 
@@ -16,7 +17,7 @@ _PING_BUDGET_S = 3 * 0.25
 # tests.
 _SLACK_S, _SLACK_BUSY_S = 0.75, 4.0
 _RECONNECT_S, _RECONNECT_BUSY_S = 5.0, 20.0
-_GROWTH_BYTES = 128 << 20
+_GROWTH_BYTES = (128 << 20) * sanitizers.MEMORY
 
 
 class BadLinks(Scenario):

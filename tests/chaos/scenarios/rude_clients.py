@@ -8,6 +8,7 @@ from router.v1 import admin_pb2
 from router.v1 import message_pb2
 from router.v1 import publisher_pb2
 
+from harness import sanitizers
 from harness.api import Api
 from harness.proxy import TcpProxy
 
@@ -20,7 +21,7 @@ _FRAME = 50
 _PAYLOAD = b"x" * 1000
 _AT_ONCE = 12
 # What all of them together may take: their windows, and twice as much for gRPC.
-_GROWTH_BYTES = 3 * _AT_ONCE * _WINDOW_BYTES
+_GROWTH_BYTES = 3 * _AT_ONCE * _WINDOW_BYTES * sanitizers.MEMORY
 
 
 class RudeClients(Scenario):

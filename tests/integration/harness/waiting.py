@@ -3,6 +3,8 @@
 import threading
 import time
 
+from harness import sanitizers
+
 _IDLE = threading.Event()  # Never set: its wait is a pause that costs nothing.
 
 
@@ -16,7 +18,7 @@ def wait_until(predicate, what, deadline_s=10.0, poll_s=0.01):
     An exception of the predicate counts as false; the last one is named when the time is up. Only
     `GaveUp` ends the waiting.
     """
-    end = time.monotonic() + deadline_s
+    end = time.monotonic() + deadline_s * sanitizers.TIME
     error = None
     while True:
         try:
