@@ -152,7 +152,6 @@ class UnaryCall final : public PublishBatch, private LimitedMessages {
     queue_->unanswered_calls.fetch_add(1, std::memory_order_relaxed);
     start_time = context_->clock->SteadyNow();
     trace_ = PublishTrace::Begin(ReadCallerTrace(rpc_->server_context), context_->spans);
-    caller_deadline = CallerDeadline(rpc_->server_context, start_time);
     Reset(0);
     const absl::StatusOr<bool> has_turn = Enter();
     if (!has_turn.ok()) return Finish(has_turn.status());
@@ -175,6 +174,7 @@ class UnaryCall final : public PublishBatch, private LimitedMessages {
     if (!Parse(&bytes_, &request_)) return Finish(error::RequestInvalid());
     const typename Method::Messages messages = Method::MessagesOf(request_);
     Reset(messages.size());
+    caller_deadline = CallerDeadline(rpc_->server_context, context_->clock->SteadyNow());
     storage_.Clear();
     MakeOperations(context_, messages, {Method::Rule(), caller_, trace_.get()}, &storage_, this);
     queue_->Publish(this);
