@@ -42,7 +42,7 @@ class FloodMeasures:
             seconds = self.publish_until(lambda: self.floods_ended() >= 1 and self.banned() > 0,
                                          "it is ended, comes again, and is refused")
         print(f"{kind}: {len(seconds)} answers, median {median(seconds) * 1000:.1f} ms, "
-              f"longest {max(seconds) * 1000:.0f} ms")
+              f"longest {max(seconds) * 1000:.0f} ms; {router.resident_bytes() / 1e6:.0f} MB")
         self.assertLess(max(seconds), PAUSE_MAX_S)
         self.assertGreater(flood.report["closed"], 0)
         self.check_said(router)
