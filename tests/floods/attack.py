@@ -210,34 +210,12 @@ def stalled_reader(address, source, subject, stop):
                 connection.sendall(rooms.obey(frames.read()))
 
 
-def incomplete_messages(address, source, stop):
-    """400 calls, each of which lacks the end of a message that is nearly as large as it may be."""
-    size = 15_900_000
-    prefix = b"\0" + size.to_bytes(4, "big")
-    with socket.create_connection(address, 10, source) as connection:
-        connection.sendall(http2.hello())
-        frames, rooms = http2.FrameReader(connection), http2.Rooms(65535)
-        for stream in range(1, 801, 2):
-            connection.sendall(http2.call(PUBLISH, stream))
-            rooms.open(stream, size)
-        print("begun", flush=True)
-        connection.setblocking(False)
-        rest = b""
-        while not stop.is_set():
-            for stream, first, count in rooms.share(16384) if not rest else ():
-                data = (prefix if first else b"") + b"x" * count
-                rest += http2.frame(http2.DATA, 0, stream, data[:count])
-            readable, writable, _ = select.select([connection], [connection] if rest else [], [],
-                                                  0.1)
-            if writable:
-                rest = rest[connection.send(rest):]
-            if readable:
-                rest += rooms.obey(frames.read())
-
-
-def whole_calls(address, source, path, message, calls, stop):
-    """Calls with one message each, whose answers are not taken."""
+def calls_not_read(address, source, path, message, withheld, calls, stop):
+    """Calls with one message each, without the last bytes where some are withheld, whose answers
+    are not taken."""
     body = b"\0" + len(message).to_bytes(4, "big") + message
+    body = body[:len(body) - withheld]
+    ends_stream = not withheld and path != STREAM
     with socket.create_connection(address, 10, source) as connection:
         connection.sendall(http2.PREFACE + http2.settings((http2.INITIAL_WINDOW_SIZE, 0)))
         frames, rooms = http2.FrameReader(connection), http2.Rooms(65535)
@@ -249,10 +227,10 @@ def whole_calls(address, source, path, message, calls, stop):
         connection.setblocking(False)
         rest = b""
         while not stop.is_set():
-            for stream, _, count in rooms.share(16384) if not rest else ():
+            for stream, count in rooms.share(16384) if not rest else ():
                 data = body[sent[stream]:sent[stream] + count]
                 sent[stream] += count
-                is_last = sent[stream] == len(body) and path != STREAM
+                is_last = ends_stream and sent[stream] == len(body)
                 rest += http2.frame(http2.DATA, http2.END_STREAM if is_last else 0, stream, data)
             readable, writable, _ = select.select([connection], [connection] if rest else [], [],
                                                   0.1)
@@ -264,21 +242,22 @@ def whole_calls(address, source, path, message, calls, stop):
 
 NO_MESSAGE = http2.field(1, b"")
 HELD_MESSAGE = http2.field(1, http2.field(1, b"test.held") + http2.field(2, b"x" * 100))
-# Path, message, and how many calls.
-WHOLE_CALLS = {
+# Path, message, how many bytes of it are withheld, and how many calls.
+CALLS_NOT_READ = {
+    # Messages that are nearly as large as they may be, and never complete.
+    "incomplete_messages": (PUBLISH, b"x" * 15_900_000, 5, 400),
     # As many messages as there are in a large batch without anything in them.
-    "empty_messages": (BATCH, NO_MESSAGE * 4_000_000, 10),
+    "empty_messages": (BATCH, NO_MESSAGE * 4_000_000, 0, 10),
     # Each message has an error for an answer.
-    "unread_answers": (BATCH, NO_MESSAGE * 10_000, 200),
+    "unread_answers": (BATCH, NO_MESSAGE * 10_000, 0, 200),
     # A frame of each of many streams.
-    "held_frames": (STREAM, HELD_MESSAGE * 10_000, 100),
+    "held_frames": (STREAM, HELD_MESSAGE * 10_000, 0, 100),
 }
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("kind", choices=[*FLOODS, *WHOLE_CALLS, "idle", "stalled_reader",
-                                         "incomplete_messages"])
+    parser.add_argument("kind", choices=[*FLOODS, *CALLS_NOT_READ, "idle", "stalled_reader"])
     parser.add_argument("port", type=int)
     parser.add_argument("--source", default="127.0.0.1")
     parser.add_argument("--subject", default="test.stalled")
@@ -293,11 +272,9 @@ def main():
         idle(address, source, stop)
     elif options.kind == "stalled_reader":
         stalled_reader(address, source, options.subject, stop)
-    elif options.kind in WHOLE_CALLS:
-        whole_calls(address, source, *WHOLE_CALLS[options.kind], stop)
-    elif options.kind == "incomplete_messages":
+    elif options.kind in CALLS_NOT_READ:
         with contextlib.suppress(OSError):  # That the router ends it is as good.
-            incomplete_messages(address, source, stop)
+            calls_not_read(address, source, *CALLS_NOT_READ[options.kind], stop)
     else:
         tls = None
         if options.tls:

@@ -97,10 +97,10 @@ class Rooms:
     def __init__(self, initial):
         self._initial = initial
         self._connection = initial
-        self._streams = {}  # Room, what is left, and whether nothing was sent yet.
+        self._streams = {}  # Room, and what is left.
 
     def open(self, stream, left):
-        self._streams[stream] = [self._initial, left, True]
+        self._streams[stream] = [self._initial, left]
 
     def close(self, stream):
         self._streams.pop(stream, None)
@@ -113,14 +113,14 @@ class Rooms:
         self._connection -= count
 
     def share(self, at_a_time):
-        """Stream, whether it is its first, and number of bytes of the next frames, one each."""
+        """Stream and number of bytes of the next frames, one each."""
         shared = []
         for stream, state in self._streams.items():
             count = min(at_a_time, state[0], state[1], self._connection)
-            if count > 5 or 0 < count == state[1]:
-                shared.append((stream, state[2], count))
+            if count > 0:
+                shared.append((stream, count))
                 self._connection -= count
-                self._streams[stream] = [state[0] - count, state[1] - count, False]
+                self._streams[stream] = [state[0] - count, state[1] - count]
         return shared
 
     def give(self, stream, payload):
