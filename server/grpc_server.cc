@@ -1,6 +1,8 @@
 #include "server/grpc_server.h"
 
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/memory/memory.h"
 #include "absl/status/status.h"
@@ -45,12 +47,11 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(Parts parts) {
 
 GrpcServer::GrpcServer(Parts parts)
     : parts_(std::move(parts)),
-      service_names_(ServiceNames(parts_.faults != nullptr)),
       publisher_service_(PublisherServiceOptionsOf(*parts_.settings), parts_.clock,
                          parts_.dispatcher, parts_.transport, parts_.limits,
                          parts_.security->access(), parts_.metrics, parts_.spans),
-      admin_service_(std::make_unique<AdminService>(parts_.admin)),
-      reflection_service_(service_names_, parts_.security->access()) {
+      admin_service_(parts_.admin),
+      reflection_service_(ServiceNames(parts_.faults != nullptr), parts_.security->access()) {
   // Keeps the descriptor of the health service in the program, for reflection.
   google::protobuf::LinkMessageReflection<grpc::health::v1::HealthCheckRequest>();
   if (parts_.faults == nullptr) return;
@@ -67,7 +68,7 @@ absl::Status GrpcServer::Build() {
   publisher_service_.Register(&builder);
   health_service_.Register(&builder);
   reflection_service_.Register(&builder);
-  builder.RegisterService(admin_service_.get());
+  builder.RegisterService(&admin_service_);
   if (fault_injection_service_ != nullptr) builder.RegisterService(fault_injection_service_.get());
   const std::vector<std::string> synchronous = {kAdminServiceName, kFaultInjectionServiceName};
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;

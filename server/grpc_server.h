@@ -3,8 +3,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
-#include <vector>
 
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
@@ -61,7 +59,7 @@ class GrpcServer {
   void SetServing(bool is_serving, bool is_spool_serving);
 
   // Ends what would otherwise stay open: watches of operators. Calls are taken until Shutdown.
-  void StopWatches() { admin_service_->Stop(); }
+  void StopWatches() { admin_service_.Stop(); }
 
   // Takes no more calls, waits a moment for answers to get out, and ends the threads. Everything in
   // hand must have been answered.
@@ -73,10 +71,9 @@ class GrpcServer {
   absl::Status Build();
 
   const Parts parts_;
-  const std::vector<std::string> service_names_;
   HealthService health_service_;
   PublisherService publisher_service_;
-  const std::unique_ptr<AdminService> admin_service_;
+  AdminService admin_service_;
   ReflectionService reflection_service_;
   std::unique_ptr<FaultInjectionService> fault_injection_service_;
   std::unique_ptr<grpc::Server> server_;
